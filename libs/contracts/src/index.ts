@@ -1,1 +1,41 @@
-export {};
+export { idSchema, InstantText } from './ids.ts';
+export {
+  ControlReply,
+  ControlRequest,
+  Heartbeat,
+  Hello,
+  HelloReply,
+  LogBatch,
+  LogLine,
+} from './messages/control.ts';
+export { Envelope, protocol } from './messages/envelope.ts';
+export {
+  CauseClass,
+  Confirmation,
+  EventBatch,
+  ExecutionEvent,
+  Explanation,
+  ServiceProgress,
+} from './messages/event.ts';
+export {
+  type MessageDefinition,
+  type MessageName,
+  messages,
+  type Party,
+  patternOf,
+  type StreamName,
+  type SubjectParameter,
+  streams,
+  subjectOf,
+} from './messages/registry.ts';
+export { Sealed } from './messages/sealed.ts';
+export {
+  EnvironmentTask,
+  Port,
+  Probe,
+  ServiceRelease,
+  ServiceTask,
+  Source,
+  TaskStage,
+} from './messages/task.ts';
+export { type BuiltInRole, builtInRoles, type Permission, permissions } from './permissions.ts';

@@ -1,1 +1,25 @@
-export {};
+export { type BackoffPolicy, backoffDelayMs } from './backoff.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { assert, Fault, type FaultCode, type FaultContext, faultTable, toFault, unreachable } from './fault.ts';
+export {
+  type ApiTokenId,
+  type ClusterId,
+  type DeliveryId,
+  type EngineId,
+  type EnvironmentId,
+  type ExecutionId,
+  type Id,
+  type IncomingWebhookId,
+  isUuid,
+  newId,
+  type OrganizationId,
+  type PrincipalId,
+  type ProjectId,
+  type ReleaseId,
+  type RepositoryId,
+  type ServiceId,
+  type StageId,
+  shortId,
+  type VariableId,
+} from './ids.ts';
+export { limits } from './limits.ts';

@@ -1,0 +1,106 @@
+import type {
+  ClusterId,
+  EngineId,
+  EnvironmentId,
+  ExecutionId,
+  ServiceId,
+} from '@pilotfish/kernel';
+import { z } from 'zod';
+import { idSchema, InstantText } from '../ids.ts';
+
+/** One line that an application wrote. */
+export const LogLine = z.looseObject({
+  /** Grows by one per line of a service, without gaps, across restarts of its instances. */
+  sequence: z.int().positive(),
+  at: InstantText,
+  /** Which running copy wrote it. */
+  instance: z.string(),
+  /** The commit that the copy runs. */
+  version: z.string(),
+  stream: z.enum(['stdout', 'stderr', 'platform']),
+  text: z.string(),
+});
+export type LogLine = z.infer<typeof LogLine>;
+
+/** Lines of one service, consecutive, in order. */
+export const LogBatch = z.looseObject({
+  serviceId: idSchema<ServiceId>(),
+  lines: z.array(LogLine).min(1).max(500),
+});
+export type LogBatch = z.infer<typeof LogBatch>;
+
+/** Questions to an engine: request and reply, never durable (the durable cancel is desired state). */
+export const ControlRequest = z.discriminatedUnion('kind', [
+  z.looseObject({
+    kind: z.literal('cancel'),
+    executionId: idSchema<ExecutionId>(),
+    force: z.boolean(),
+  }),
+  z.looseObject({
+    kind: z.literal('read_logs'),
+    serviceId: idSchema<ServiceId>(),
+    /** Lines with a higher sequence; without it the newest `limit` lines. */
+    afterSequence: z.int().nonnegative().optional(),
+    limit: z.int().min(1).max(500),
+  }),
+]);
+export type ControlRequest = z.infer<typeof ControlRequest>;
+
+export const ControlReply = z.discriminatedUnion('kind', [
+  z.looseObject({ kind: z.literal('canceling'), known: z.boolean() }),
+  z.looseObject({
+    kind: z.literal('log_lines'),
+    lines: z.array(LogLine),
+    /** The oldest sequence still kept: a cursor below it has lost lines. */
+    oldestSequence: z.int().nonnegative(),
+    newestSequence: z.int().nonnegative(),
+  }),
+  z.looseObject({ kind: z.literal('error'), detail: z.string() }),
+]);
+export type ControlReply = z.infer<typeof ControlReply>;
+
+/**
+ * What an engine says on every connect. A control plane that hears of an epoch or a generation
+ * above its own was restored from a backup, and raises both before it sends anything.
+ */
+export const Hello = z.looseObject({
+  engineId: idSchema<EngineId>(),
+  clusterId: idSchema<ClusterId>(),
+  protocolOldest: z.int(),
+  protocolNewest: z.int(),
+  version: z.string(),
+  target: z.enum(['process', 'docker', 'kubernetes']),
+  isolation: z.enum(['T0', 'T1', 'T2']),
+  /** Task kinds it can execute. */
+  taskKinds: z.array(z.string()),
+  highestEpoch: z.int().nonnegative(),
+  /** The highest generation seen per environment, at most 2,000 in one message. */
+  generations: z
+    .array(
+      z.looseObject({
+        environmentId: idSchema<EnvironmentId>(),
+        generation: z.int().nonnegative(),
+      }),
+    )
+    .max(2000),
+  /** Journalled executions that are not confirmed to their end. */
+  openExecutions: z.array(idSchema<ExecutionId>()).max(2000),
+});
+export type Hello = z.infer<typeof Hello>;
+
+export const HelloReply = z.looseObject({
+  epoch: z.int().nonnegative(),
+  lease: z.int().nonnegative(),
+  /** Empty when all is well, else why the engine must not work (protocol too old, revoked). */
+  refusal: z.string(),
+});
+export type HelloReply = z.infer<typeof HelloReply>;
+
+/** Sent every few seconds, never written to disk. */
+export const Heartbeat = z.looseObject({
+  engineId: idSchema<EngineId>(),
+  at: InstantText,
+  runningExecutions: z.array(idSchema<ExecutionId>()).max(100),
+  freeSlots: z.int().nonnegative(),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
