@@ -1,0 +1,78 @@
+/**
+ * Four projects, cheapest first: `unit`, `tidy`, `integration` (real servers), `system` (all
+ * services as processes). Run one with `npx vitest run --project unit [path]`.
+ *
+ * Packages are imported from their sources by the export condition `@pilotfish/source`, so no build
+ * is needed before a test.
+ */
+import { randomInt } from 'node:crypto';
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+
+// One number drives both the order of tests and fast-check, so that printing it makes every
+// failure repeatable.
+process.env.PILOTFISH_SEED ??= String(randomInt(2 ** 31));
+const seed = Number(process.env.PILOTFISH_SEED);
+
+const neverTests = ['**/node_modules/**', '**/dist/**', '**/.pilotfish/**', '**/fixtures/**'];
+
+const conditions = ['@pilotfish/source', 'node', 'import', 'module', 'default'];
+
+interface ProjectLimits {
+  readonly testTimeoutMs: number;
+  readonly hookTimeoutMs: number;
+  /** System tests own ports, process groups and most of the memory: one file at a time. */
+  readonly fileParallelism: boolean;
+}
+
+function project(
+  name: string,
+  files: { readonly include: readonly string[]; readonly exclude?: readonly string[] },
+  limits: ProjectLimits,
+): TestProjectConfiguration {
+  return {
+    extends: true,
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      name,
+      include: [...files.include],
+      exclude: [...neverTests, ...(files.exclude ?? [])],
+      testTimeout: limits.testTimeoutMs,
+      hookTimeout: limits.hookTimeoutMs,
+      fileParallelism: limits.fileParallelism,
+    },
+  };
+}
+
+const quick = { testTimeoutMs: 15_000, hookTimeoutMs: 30_000, fileParallelism: true };
+// A first run may have to download the servers: hooks get minutes, tests do not.
+const withServers = { testTimeoutMs: 60_000, hookTimeoutMs: 300_000, fileParallelism: true };
+const wholePlatform = { testTimeoutMs: 180_000, hookTimeoutMs: 600_000, fileParallelism: false };
+
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    setupFiles: ['./vitest.setup.ts'],
+    globalSetup: ['./vitest.global-setup.ts'],
+    sequence: { seed },
+    maxWorkers: 2,
+    teardownTimeout: 30_000,
+    projects: [
+      project(
+        'unit',
+        {
+          include: ['{apps,libs,tools}/*/src/**/*.test.ts', 'tools/bootstrap/*.test.ts'],
+          exclude: ['tools/tidy/**', '**/*.system.test.ts'],
+        },
+        quick,
+      ),
+      project('tidy', { include: ['tools/tidy/**/*.test.ts'] }, quick),
+      project(
+        'integration',
+        { include: ['{apps,libs,tools}/*/test/**/*.it.test.ts'] },
+        withServers,
+      ),
+      project('system', { include: ['tools/system/**/*.system.test.ts'] }, wholePlatform),
+    ],
+  },
+});
