@@ -1,4 +1,19 @@
-export { idSchema, InstantText } from './ids.ts';
+export { InstantText, idSchema } from './ids.ts';
+export { Inflight, Route, RoutesApplied, RoutesFile, RouteTarget } from './local/routes.ts';
+export {
+  InstanceExit,
+  InstanceId,
+  InstanceList,
+  InstanceSpec,
+  type InstanceSpecInput,
+  InstanceState,
+  InstanceStatus,
+  LogPage,
+  LogQuery,
+  RestartPolicy,
+  StopAll,
+  SupervisorEvent,
+} from './local/supervisor.ts';
 export {
   ControlReply,
   ControlRequest,
