@@ -1,1 +1,26 @@
-export {};
+export { bindParts, constantTimeEqual, deriveKey, keyBytes } from './bytes.ts';
+export { createKeyFile, createSecretFile, readKeyFile, readSecretFile } from './key-file.ts';
+export {
+  createKeyRing,
+  type KeyEncryption,
+  type KeyRing,
+  keyEncryptionOf,
+  type WrappedKey,
+} from './key-ring.ts';
+export {
+  newSealingKeyPair,
+  openSealed,
+  type SealBinding,
+  type SealingKeyPair,
+  sealingKeyId,
+  sealTo,
+} from './sealed.ts';
+export {
+  type GitAccess,
+  hashToken,
+  isGitAccess,
+  issueGitAccess,
+  newToken,
+  verifyGitAccess,
+} from './token.ts';
+export { decryptValue, encryptValue, type ValueBinding } from './value.ts';
