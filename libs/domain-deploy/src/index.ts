@@ -1,3 +1,35 @@
+export { type BranchOutcome, describeOutcome } from './delivery/describe-outcome.ts';
+export {
+  type BranchHead,
+  matchServices,
+  needsChangedPaths,
+  type PathFilter,
+  type ServiceMatch,
+  type WatchingService,
+} from './delivery/match-services.ts';
+export {
+  type DeliveryProvider,
+  type DeliveryReading,
+  type RawDelivery,
+  type RefChange,
+  readDelivery,
+} from './delivery/read-delivery.ts';
+export { repositoryKey } from './delivery/repository-key.ts';
+export {
+  decideEnqueue,
+  type EnqueueDecision,
+  type ExecutionAction,
+  type ExecutionOrigin,
+  type OpenExecution,
+  type QueuePolicy,
+} from './queue/decide-enqueue.ts';
+export {
+  type ExecutionStatus,
+  environmentState,
+  isFinalProgress,
+  serviceState,
+  type WireState,
+} from './status/wire-state.ts';
 export { isPastSwitch, planService } from './target/plan-service.ts';
 export {
   failedStep,

@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type DeliveryProvider, readDelivery } from './read-delivery.ts';
+
+const sha = 'a'.repeat(40);
+const zero = '0'.repeat(40);
+
+function read(provider: DeliveryProvider, event: string, body: unknown) {
+  return readDelivery({ provider, event, body: Buffer.from(JSON.stringify(body)) });
+}
+
+test('a push of GitHub, Gitea and the generic form names its repository and branch', () => {
+  const body = {
+    ref: 'refs/heads/feature/x',
+    after: sha,
+    repository: { clone_url: 'https://h/a/b.git', ssh_url: 'git@h:a/b.git' },
+  };
+  for (const provider of ['GITHUB', 'GITEA', 'GENERIC'] as const) {
+    expect(read(provider, 'push', body)).toEqual({
+      kind: 'push',
+      repositoryUrls: ['https://h/a/b.git', 'git@h:a/b.git'],
+      changes: [{ kind: 'branch', name: 'feature/x', claimedSha: sha }],
+    });
+  }
+});
+
+test('a deleted ref has no commit', () => {
+  const body = { ref: 'refs/heads/x', after: zero, repository: { url: 'https://h/a/b' } };
+  expect(read('GITHUB', 'push', body)).toMatchObject({ changes: [{ claimedSha: null }] });
+});
+
+test('a push of GitLab is read from its project', () => {
+  const body = { ref: 'refs/tags/v1', after: sha, project: { git_http_url: 'https://h/a/b.git' } };
+  expect(read('GITLAB', 'Tag Push Hook', body)).toMatchObject({
+    kind: 'push',
+    repositoryUrls: ['https://h/a/b.git'],
+    changes: [{ kind: 'tag', name: 'v1' }],
+  });
+});
+
+test('one push of Bitbucket may move several branches', () => {
+  const ref = (name: string) => ({ type: 'branch', name, target: { hash: sha } });
+  const body = {
+    repository: { links: { html: { href: 'https://bitbucket.org/a/b' } } },
+    push: {
+      changes: [
+        { new: ref('x'), old: null },
+        { new: null, old: ref('y') },
+      ],
+    },
+  };
+  expect(read('BITBUCKET', 'repo:push', body)).toMatchObject({
+    changes: [
+      { name: 'x', claimedSha: sha },
+      { name: 'y', claimedSha: null },
+    ],
+  });
+});
+
+test('a ping and an event that starts nothing say so', () => {
+  expect(read('GITHUB', 'ping', {})).toMatchObject({ reason: 'A ping: the webhook works.' });
+  expect(read('GITHUB', 'issues', {})).toMatchObject({ reason: expect.stringContaining('issues') });
+});
+
+test('every body, however broken, ends in a reading', () => {
+  const providers = fc.constantFrom<DeliveryProvider>(
+    'GITHUB',
+    'GITLAB',
+    'BITBUCKET',
+    'GITEA',
+    'GENERIC',
+  );
+  const events = fc.constantFrom('push', 'Push Hook', 'repo:push', '');
+  const bodies = fc.oneof(
+    fc.uint8Array(),
+    fc.json().map((text) => Buffer.from(text)),
+  );
+  fc.assert(
+    fc.property(providers, events, bodies, (provider, event, body) => {
+      expect(['push', 'ignored']).toContain(readDelivery({ provider, event, body }).kind);
+    }),
+  );
+});
