@@ -1,0 +1,116 @@
+/**
+ * The life of one process: start → signal or fatal error → close within a deadline → exit.
+ * Exit code 0 after a signal, 1 after a fatal error, a failed start or a missed deadline.
+ */
+import { type Clock, systemClock, toFault } from '@pilotfish/kernel';
+import { createLogger, type Logger } from './logger.ts';
+
+export interface RunningService {
+  /** Ends open work and releases everything; called once. */
+  close(): Promise<void>;
+}
+
+export interface ServiceDefinition {
+  readonly name: string;
+  readonly logger?: Logger;
+  /** How long `close` may take before the process exits regardless. Default 10 seconds. */
+  readonly closeMsMax?: number;
+  /** Opens resources and begins to work. The signal aborts when the process must stop. */
+  start(signal: AbortSignal): Promise<RunningService>;
+}
+
+/** What `superviseService` needs of the process, so that a test can stand in for it. */
+export interface ProcessHandle {
+  on(event: string, listener: (argument: unknown) => void): unknown;
+  exit(code: number): void;
+}
+
+/**
+ * Runs a service until the process is told to stop, then exits the process. A second signal while
+ * closing exits at once: whoever presses Ctrl-C twice means it.
+ */
+export function runService(definition: ServiceDefinition): Promise<void> {
+  const logger = definition.logger ?? createLogger({ name: definition.name, level: 'info' });
+  return superviseService(definition, { logger, clock: systemClock, handle: process });
+}
+
+export interface SupervisionDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly handle: ProcessHandle;
+}
+
+/** `runService` with its surroundings passed in; resolves after `exit` was called. */
+export async function superviseService(
+  definition: ServiceDefinition,
+  deps: SupervisionDeps,
+): Promise<void> {
+  const { logger, handle } = deps;
+  const stop = new AbortController();
+  const { promise: stopped, resolve: stopWith } = Promise.withResolvers<number>();
+  const beginStop = (code: number, why: string) => {
+    if (stop.signal.aborted) {
+      if (code === 0) handle.exit(1);
+      return;
+    }
+    logger.info(why);
+    stop.abort(new Error(why));
+    stopWith(code);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    handle.on(signal, () => beginStop(0, `${signal} received, stopping`));
+  }
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    handle.on(event, (error) => {
+      logger.fatal({ err: error }, `${event}: this process cannot go on`);
+      beginStop(1, 'stopping after a fatal error');
+    });
+  }
+  const started = definition.start(stop.signal);
+  const failed = started.then(
+    () => stopped,
+    (error: unknown) => {
+      if (stop.signal.aborted) return stopped;
+      const fault = toFault(error);
+      logger.fatal(
+        { err: error },
+        `${definition.name} cannot start: ${fault.internal ?? fault.detail}`,
+      );
+      return 1;
+    },
+  );
+  const code = await Promise.race([stopped, failed]);
+  const closed = await closeInTime(started, definition.closeMsMax ?? 10_000, deps);
+  handle.exit(closed ? code : 1);
+}
+
+async function closeInTime(
+  started: Promise<RunningService>,
+  closeMsMax: number,
+  { clock, logger }: SupervisionDeps,
+): Promise<boolean> {
+  const deadline = new AbortController();
+  const late = clock.sleep(closeMsMax, deadline.signal).then(
+    () => {
+      logger.error({ closeMsMax }, 'closing took too long, exiting regardless');
+      return false;
+    },
+    () => true,
+  );
+  const close = started.then(
+    async (service) => {
+      try {
+        await service.close();
+        return true;
+      } catch (error) {
+        logger.error({ err: error }, 'closing failed');
+        return false;
+      }
+    },
+    // A failed start has released what it opened; its error is told elsewhere.
+    () => true,
+  );
+  const closed = await Promise.race([close, late]);
+  deadline.abort();
+  return closed;
+}
