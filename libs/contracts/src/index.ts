@@ -23,6 +23,14 @@ export {
   LogBatch,
   LogLine,
 } from './messages/control.ts';
+export {
+  credentialsProofText,
+  EngineCredentials,
+  EngineCredentialsRequest,
+  EngineEnrolled,
+  EngineEnrolment,
+  enrolmentProofText,
+} from './messages/enrolment.ts';
 export { Envelope, protocol } from './messages/envelope.ts';
 export {
   CauseClass,
