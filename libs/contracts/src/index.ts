@@ -1,3 +1,4 @@
+export { Problem } from './http/problem.ts';
 export { InstantText, idSchema } from './ids.ts';
 export { Inflight, Route, RoutesApplied, RoutesFile, RouteTarget } from './local/routes.ts';
 export {
@@ -62,3 +63,12 @@ export {
   TaskStage,
 } from './messages/task.ts';
 export { type BuiltInRole, builtInRoles, type Permission, permissions } from './permissions.ts';
+export {
+  ApplicationSpec,
+  GitSource,
+  PathFilter,
+  ReleaseConfig,
+  SecretReference,
+  ServicePort,
+  ServiceSpec,
+} from './services/application.ts';

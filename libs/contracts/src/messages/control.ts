@@ -1,12 +1,6 @@
-import type {
-  ClusterId,
-  EngineId,
-  EnvironmentId,
-  ExecutionId,
-  ServiceId,
-} from '@pilotfish/kernel';
+import type { ClusterId, EngineId, EnvironmentId, ExecutionId, ServiceId } from '@pilotfish/kernel';
 import { z } from 'zod';
-import { idSchema, InstantText } from '../ids.ts';
+import { InstantText, idSchema } from '../ids.ts';
 
 /** One line that an application wrote. */
 export const LogLine = z.looseObject({

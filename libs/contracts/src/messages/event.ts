@@ -9,7 +9,7 @@ import type {
   StageId,
 } from '@pilotfish/kernel';
 import { z } from 'zod';
-import { idSchema, InstantText } from '../ids.ts';
+import { InstantText, idSchema } from '../ids.ts';
 import { Envelope } from './envelope.ts';
 
 /** Where a service is on its way through one execution. */
@@ -87,7 +87,17 @@ export const ExecutionEvent = z.discriminatedUnion('kind', [
     kind: z.literal('line'),
     stageId: idSchema<StageId>().optional(),
     serviceId: idSchema<ServiceId>().optional(),
-    step: z.enum(['PREPARE', 'FETCH', 'PLAN', 'BUILD', 'START', 'HEALTH', 'SWITCH', 'STOP', 'DELETE']),
+    step: z.enum([
+      'PREPARE',
+      'FETCH',
+      'PLAN',
+      'BUILD',
+      'START',
+      'HEALTH',
+      'SWITCH',
+      'STOP',
+      'DELETE',
+    ]),
     severity: z.enum(['INFO', 'WARNING', 'ERROR']),
     /** What a user may read; secrets are scrubbed at the source. */
     text: z.string(),

@@ -1,4 +1,4 @@
-import { newId, type ClusterId } from '@pilotfish/kernel';
+import { type ClusterId, newId } from '@pilotfish/kernel';
 import { expect, test } from 'vitest';
 import { messages, patternOf, subjectOf } from './registry.ts';
 

@@ -1,15 +1,10 @@
 import { z } from 'zod';
-import { Confirmation, EventBatch } from './event.ts';
 import { ControlReply, ControlRequest, Heartbeat, Hello, HelloReply, LogBatch } from './control.ts';
+import { Confirmation, EventBatch } from './event.ts';
 import { EnvironmentTask } from './task.ts';
 
 /** Who may be at either end of a subject; also the permission that its credentials carry. */
-export type Party =
-  | 'core-api'
-  | 'webhook-gateway'
-  | 'websocket-gateway'
-  | 'engine'
-  | 'git-server';
+export type Party = 'core-api' | 'webhook-gateway' | 'websocket-gateway' | 'engine' | 'git-server';
 
 /** The parameters in a subject template: `'tasks.{a}.x.{b}'` → `'a' | 'b'`. */
 export type SubjectParameter<T extends string> = T extends `${string}{${infer P}}${infer Rest}`
@@ -17,7 +12,11 @@ export type SubjectParameter<T extends string> = T extends `${string}{${infer P}
   : never;
 
 /** One subject of the bus: everything about it is derived from this entry. */
-export interface MessageDefinition<Subject extends string = string, Body = unknown, Reply = unknown> {
+export interface MessageDefinition<
+  Subject extends string = string,
+  Body = unknown,
+  Reply = unknown,
+> {
   readonly subject: Subject;
   /** The JetStream stream that keeps it; null for core NATS (a doorbell, a request). */
   readonly stream: StreamName | null;

@@ -9,7 +9,7 @@ import type {
   StageId,
 } from '@pilotfish/kernel';
 import { z } from 'zod';
-import { idSchema, InstantText } from '../ids.ts';
+import { InstantText, idSchema } from '../ids.ts';
 import { Envelope } from './envelope.ts';
 import { Sealed } from './sealed.ts';
 

@@ -1,0 +1,46 @@
+import type { Health, Metrics } from '@pilotfish/runtime';
+import { z } from 'zod';
+import type { HttpServer } from './server.ts';
+
+const Live = z.object({ status: z.literal('live') });
+const Ready = z.object({
+  status: z.enum(['ready', 'not_ready']),
+  failing: z.array(z.object({ name: z.string(), reason: z.string() })),
+});
+
+export interface ProbeDeps {
+  readonly health: Health;
+  readonly metrics: Metrics;
+}
+
+/** `/health/live`, `/health/ready` (503 names what is missing) and `/metrics`. */
+export function addProbes(app: HttpServer, { health, metrics }: ProbeDeps): void {
+  app.route({
+    method: 'GET',
+    url: '/health/live',
+    config: { permission: { public: 'asked by process supervisors, says nothing but "alive"' } },
+    schema: { response: { 200: Live } },
+    handler: () => ({ status: 'live' as const }),
+  });
+  app.route({
+    method: 'GET',
+    url: '/health/ready',
+    config: { permission: { public: 'asked by load balancers, names dependencies only' } },
+    schema: { response: { 200: Ready, 503: Ready } },
+    handler: async (_, reply) => {
+      const { ready, failing } = await health.ready();
+      return reply
+        .status(ready ? 200 : 503)
+        .send({ status: ready ? 'ready' : 'not_ready', failing: [...failing] });
+    },
+  });
+  app.route({
+    method: 'GET',
+    url: '/metrics',
+    config: { permission: { public: 'scraped on the loopback or inside the private network' } },
+    handler: async (_, reply) => {
+      const { contentType, text } = await metrics.render();
+      return reply.type(contentType).send(text);
+    },
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * The Fastify instance of every HTTP service: declared permissions, trace and principal of each
+ * request, problems as answers, health, metrics, and documentation where a service has some.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Fault } from '@pilotfish/kernel';
+import { childTraceparent, type Health, type Logger, type Metrics } from '@pilotfish/runtime';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+  type RawServerDefault,
+  type RouteOptions,
+} from 'fastify';
+import {
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { addDocumentation, type Documentation } from './documentation.ts';
+import { acceptEmptyJson } from './empty-json.ts';
+import { isPublic, type Principal, type RoutePermission } from './permission.ts';
+import { addProbes } from './probes.ts';
+import { problemOf, requestFault, retryAfterSeconds } from './problem.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call the route; a route without it cannot be registered. */
+    permission?: RoutePermission;
+  }
+  interface FastifyRequest {
+    /** W3C `traceparent` of this request: a child of the caller's, or a new trace. */
+    trace: string;
+    /** Null only where the route is public. */
+    principal: Principal | null;
+  }
+}
+
+/** What an authenticator may look at. */
+export interface Credentials {
+  readonly authorization: string | undefined;
+}
+
+export interface ServerDeps {
+  readonly name: string;
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  /**
+   * Finds out who calls, or throws a Fault `unauthenticated`. A service without it can have public
+   * routes only.
+   */
+  readonly authenticate?: (credentials: Credentials) => Promise<Principal>;
+  /** Serves `/openapi.json` and `/docs`. */
+  readonly documentation?: Documentation;
+  /** Largest request body in bytes, 1 MiB unless told. */
+  readonly bodyBytesMax?: number;
+  /** How long a client may take to send one request, 30 seconds unless told; 0 for no limit. */
+  readonly requestMsMax?: number;
+}
+
+/** Fastify with zod schemas on its routes. */
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/**
+ * A server that listens to nothing yet. Routes are added by the caller, each with
+ * `config.permission`; registering one without it throws, so that the service does not start.
+ */
+export function buildServer(deps: ServerDeps): HttpServer {
+  const app: HttpServer = Fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: deps.bodyBytesMax ?? 1024 * 1024,
+    requestTimeout: deps.requestMsMax ?? 30_000,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: true },
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.decorateRequest('trace', '');
+  app.decorateRequest('principal', null);
+  app.addHook('onRoute', (route) => requirePermission(route, deps));
+  acceptEmptyJson(app);
+
+  addRequestHooks(app, deps);
+  addProblems(app);
+  app.addHook('preClose', async () => deps.health.startStopping());
+  addProbes(app, deps);
+  if (deps.documentation) addDocumentation(app, deps.documentation);
+  return app;
+}
+
+/** The principal of a request; only a public route has none, and must not ask. */
+export function principalOf(request: FastifyRequest): Principal {
+  if (request.principal) return request.principal;
+  throw new Fault('unauthenticated', 'This needs an API token: Authorization: Token qov_…');
+}
+
+function requirePermission(route: RouteOptions, deps: ServerDeps): void {
+  const permission = route.config?.permission;
+  const where = `${String(route.method)} ${route.url}`;
+  if (permission === undefined) {
+    throw new TypeError(`${where} declares no permission (config.permission)`);
+  }
+  if (!isPublic(permission) && !deps.authenticate) {
+    throw new TypeError(`${where} needs a principal, but ${deps.name} cannot authenticate`);
+  }
+}
+
+function addRequestHooks(app: HttpServer, deps: ServerDeps): void {
+  const duration = deps.metrics.histogram({
+    name: 'http_request_duration_seconds',
+    help: 'Time from the request to the end of its answer',
+    labels: ['method', 'route', 'status'],
+  });
+  app.addHook('onRequest', async (request) => {
+    request.trace = childTraceparent(request.headers.traceparent as string | undefined);
+    const { permission } = request.routeOptions.config;
+    // No route means 404, which needs no principal.
+    if (permission === undefined || isPublic(permission)) return;
+    const authorization = request.headers.authorization;
+    request.principal = (await deps.authenticate?.({ authorization })) ?? null;
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    const labels = { method: request.method, route, status: reply.statusCode };
+    duration.observe(reply.elapsedTime / 1000, labels);
+    const { method, trace } = request;
+    const { statusCode: status, elapsedTime: durationMs } = reply;
+    request.log.debug({ method, route, status, durationMs, trace }, 'answered');
+  });
+}
+
+function addProblems(app: HttpServer): void {
+  app.setErrorHandler((error, request, reply) => {
+    const fault = requestFault(error);
+    const route = request.routeOptions.url;
+    const context = { err: fault, method: request.method, route, trace: request.trace };
+    if (fault.code === 'internal') request.log.error(context, 'a request failed on our side');
+    else request.log.debug(context, 'a request was refused');
+    if (fault.retryable) reply.header('retry-after', retryAfterSeconds);
+    if (fault.code === 'unauthenticated') reply.header('www-authenticate', 'Token');
+    // By hand: a route's own schema for this status must not be able to hide a problem.
+    return reply
+      .status(fault.status)
+      .type('application/json; charset=utf-8')
+      .serializer(JSON.stringify)
+      .send(problemOf(fault));
+  });
+  app.setNotFoundHandler((request) => {
+    throw new Fault('not_found', `There is no ${request.method} ${request.url.split('?')[0]}`);
+  });
+}
