@@ -1,1 +1,27 @@
-export {};
+/** Finds, installs privately and runs PostgreSQL and nats-server. */
+export { type FileLock, tryFileLock } from './file-lock.ts';
+export { findFreePorts, isPortFree } from './free-port.ts';
+export { type EnsureNatsOptions, ensureNatsBinary } from './nats-binary.ts';
+export { type RunningNats, type StartNatsOptions, startNats } from './nats-server.ts';
+export {
+  type EnsurePostgresOptions,
+  ensurePostgresBinaries,
+  type PostgresBinaries,
+} from './postgres-binaries.ts';
+export {
+  type RunningPostgres,
+  type StartPostgresOptions,
+  startPostgres,
+} from './postgres-server.ts';
+export {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  type StopStep,
+  stopProcess,
+} from './process-identity.ts';
+export {
+  startThrowawayNats,
+  startThrowawayPostgres,
+  type ThrowawayServer,
+} from './throwaway.ts';

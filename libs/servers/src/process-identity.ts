@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { type Clock, systemClock } from '@pilotfish/kernel';
+
+/**
+ * A process beyond doubt. A pid alone is used again by the system after a while; together with the
+ * tick of its start and the boot it belongs to, it names one process for ever.
+ */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, field 22 of /proc/PID/stat. */
+  readonly startTicks: number;
+  readonly bootId: string;
+}
+
+/** Returns undefined when there is no such process, or only its zombie waiting for a parent. */
+export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the name in parentheses and may itself hold spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return { pid, startTicks: Number(fields[19]), bootId };
+  } catch {
+    return undefined;
+  }
+}
+
+/** True while exactly this process lives. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  const found = identifyProcess(identity.pid);
+  return found?.startTicks === identity.startTicks && found.bootId === identity.bootId;
+}
+
+export interface StopStep {
+  readonly signal: NodeJS.Signals;
+  readonly waitMs: number;
+}
+
+/**
+ * Sends the signals in turn, each with its time to work, until the process is gone. Returns false
+ * when it outlived them all (a process in uninterruptible sleep). With `group` the whole process
+ * group gets the signals, which is right only for a process that was started as its leader.
+ */
+export async function stopProcess(
+  identity: ProcessIdentity,
+  steps: readonly StopStep[],
+  options: { readonly group?: boolean; readonly clock?: Clock } = {},
+): Promise<boolean> {
+  const clock = options.clock ?? systemClock;
+  for (const { signal, waitMs } of steps) {
+    if (!isAlive(identity)) return true;
+    try {
+      process.kill(options.group === true ? -identity.pid : identity.pid, signal);
+    } catch {
+      // It ended between the look and the signal; the next look says so.
+    }
+    const giveUpMs = clock.monotonicMs() + waitMs;
+    while (isAlive(identity) && clock.monotonicMs() < giveUpMs) await clock.sleep(20);
+  }
+  return !isAlive(identity);
+}
