@@ -1,0 +1,51 @@
+import { Fault, type FaultCode } from '@pilotfish/kernel';
+
+interface Symptom {
+  readonly pattern: RegExp;
+  readonly code: FaultCode;
+  readonly sentence: (where: string) => string;
+}
+
+/** What Git says under `LC_ALL=C`, most specific first. */
+const symptoms: readonly Symptom[] = [
+  {
+    pattern: /not our ref|unadvertised object|couldn't find remote ref|no such remote ref/i,
+    code: 'not_found',
+    sentence: (where) => `The commit or branch is not in ${where} (any more).`,
+  },
+  {
+    pattern:
+      /authentication failed|could not read (?:username|password)|terminal prompts disabled|returned error: 40[13]|permission denied|host key verification failed/i,
+    code: 'forbidden',
+    sentence: (where) => `The Git host refused access to ${where}: check the Git token.`,
+  },
+  {
+    pattern: /not found|does not appear to be a git repository|does not exist|returned error: 404/i,
+    code: 'not_found',
+    sentence: (where) => `There is no repository at ${where}, or the Git token may not see it.`,
+  },
+  {
+    pattern: /transport '.*' not allowed/i,
+    code: 'invalid_input',
+    sentence: (where) => `The protocol of ${where} is not allowed.`,
+  },
+  {
+    pattern: /no space left on device|disk quota exceeded/i,
+    code: 'unavailable',
+    sentence: () => 'The disk is full: Git could not write what it fetched.',
+  },
+  {
+    pattern:
+      /could not resolve|failed to connect|couldn't connect|connection (?:refused|reset|timed out|closed)|timed out|early eof|hung up|rpc failed|returned error: (?:5\d\d|429)|ssl|tls|network is unreachable|unable to access|operation too slow/i,
+    code: 'unavailable',
+    sentence: (where) => `The Git host of ${where} does not answer.`,
+  },
+];
+
+/** A finished git process that failed, as a Fault; `stderr` is already free of secrets. */
+export function gitFault(command: string, where: string, stderr: string, ended: string): Fault {
+  const internal = `git ${command} ${ended}: ${stderr.trim().slice(-2000)}`;
+  const symptom = symptoms.find((one) => one.pattern.test(stderr));
+  if (symptom) return new Fault(symptom.code, symptom.sentence(where), { internal });
+  return new Fault('internal', `Git could not ${command} ${where}.`, { internal });
+}
