@@ -1,11 +1,11 @@
 /** Servers for tests: in memory where the machine has /dev/shm, gone with the process that asked. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePorts, isPortFree } from './free-port.ts';
 import { startNats } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
-import { stopProcess } from './process-identity.ts';
+import { identifyProcess, stopProcess } from './process-identity.ts';
 
 export interface ThrowawayServer {
   readonly url: string;
@@ -27,9 +27,19 @@ async function withFreePort<T>(start: (port: number) => Promise<T>): Promise<T> 
   }
 }
 
+/** Named by the pid that owns it, so that the folders of killed test runs can be told and removed. */
 function makeFolder(name: string): string {
   const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-  return mkdtempSync(join(parent, `pilotfish-${name}-`));
+  for (const entry of readdirSync(parent)) {
+    const owner = /^pilotfish-throwaway-(\d+)-/.exec(entry)?.[1];
+    if (owner === undefined || identifyProcess(Number(owner)) !== undefined) continue;
+    try {
+      rmSync(join(parent, entry), { recursive: true, force: true });
+    } catch {
+      // Another user's, or another process is removing it just now.
+    }
+  }
+  return mkdtempSync(join(parent, `pilotfish-throwaway-${process.pid}-${name}-`));
 }
 
 /** An empty PostgreSQL of its own with fsync off, ready in about a second. */
