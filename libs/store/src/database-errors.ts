@@ -1,0 +1,62 @@
+import { Fault } from '@pilotfish/kernel';
+
+/** The fields of a driver's error that decide what it means; never its query or parameters. */
+interface DatabaseError {
+  readonly code: string;
+  readonly message: string;
+  readonly constraint_name?: string;
+}
+
+/**
+ * The database's own error, however deep the query builder wrapped it. The wrapper's message holds
+ * the parameters, which may be secrets, so only this one is ever shown or logged.
+ */
+export function databaseErrorOf(thrown: unknown): DatabaseError | undefined {
+  for (let error = thrown; error instanceof Error; error = error.cause) {
+    if ('code' in error && typeof error.code === 'string') return error as DatabaseError & Error;
+  }
+  return undefined;
+}
+
+/** True where the same transaction, run again from its start, may well succeed. */
+export function isTransientConflict(thrown: unknown): boolean {
+  // Serialization failure, deadlock.
+  return ['40001', '40P01'].includes(databaseErrorOf(thrown)?.code ?? '');
+}
+
+const connectionCodes = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
+/** A thrown database error as a Fault; anything else as it is. */
+export function toDatabaseFault(thrown: unknown): unknown {
+  if (thrown instanceof Fault) return thrown;
+  const error = databaseErrorOf(thrown);
+  if (error === undefined) return thrown;
+  const context = { internal: `${error.code} ${error.message}` };
+  if (connectionCodes.has(error.code) || /^(08|57P0|53)/.test(error.code)) {
+    return new Fault('unavailable', 'The database does not answer', context);
+  }
+  if (error.code === '57014' || error.code === '55P03') {
+    return new Fault('timeout', 'The database took too long', context);
+  }
+  if (error.code === '23505') {
+    const internal = `${context.internal} (${error.constraint_name ?? 'constraint unknown'})`;
+    return new Fault('conflict', 'Something of this name or id exists already', { internal });
+  }
+  if (isTransientConflict(thrown)) {
+    return new Fault('overloaded', 'Too many writers at once', context);
+  }
+  return new Fault('internal', 'Something went wrong on our side', context);
+}

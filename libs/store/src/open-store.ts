@@ -1,0 +1,135 @@
+import { drizzle } from 'drizzle-orm/postgres-js';
+import postgres, { type Sql } from 'postgres';
+import { isTransientConflict, toDatabaseFault } from './database-errors.ts';
+import type { SystemRole } from './database-roles.ts';
+import { requireSchema } from './migrate.ts';
+import * as schema from './schema/index.ts';
+import {
+  type Database,
+  enterSystem,
+  enterTenant,
+  type SystemTransaction,
+  type TenantContext,
+  type TenantTransaction,
+} from './transactions.ts';
+
+/** A transaction that met a deadlock is run again this often. */
+const conflictRetriesMax = 3;
+
+export interface StoreOptions {
+  readonly url: string;
+  /** Shown in `pg_stat_activity`. */
+  readonly name: string;
+  /** Connections at most; 10 unless told. */
+  readonly max?: number;
+  readonly rolePrefix?: string;
+  /** A statement that takes longer is canceled; 30 unless told. */
+  readonly statementSecondsMax?: number;
+}
+
+export interface Store {
+  /**
+   * One transaction for one tenant. `work` may be run again where the database found a deadlock, so
+   * it must have no effect outside of it.
+   *
+   * @throws Fault `unavailable` without a database, `conflict` on a duplicate, and what `work` throws
+   */
+  tenant<T>(context: TenantContext, work: (tx: TenantTransaction) => Promise<T>): Promise<T>;
+  /** One transaction across tenants. As `tenant` otherwise. */
+  system<Role extends SystemRole, T>(
+    role: Role,
+    work: (tx: SystemTransaction<Role>) => Promise<T>,
+  ): Promise<T>;
+  /** Answers, or throws a Fault `unavailable`. */
+  ping(): Promise<void>;
+  /** Ends the connections, waiting for running transactions at most 5 s. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects and refuses a schema that this build does not know.
+ *
+ * @throws Fault `unavailable` where the database does not answer or is not migrated, `conflict`
+ * where it is newer
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const client = connect(options);
+  try {
+    await requireSchema(client);
+    const databaseRoles = await availableRoles(client, options.rolePrefix ?? 'pilotfish');
+    return storeOf(client, databaseRoles);
+  } catch (thrown) {
+    await client.end({ timeout: 1 });
+    throw toDatabaseFault(thrown);
+  }
+}
+
+/** A plain client with the limits that every service has. */
+export function connect(options: StoreOptions): Sql {
+  return postgres(options.url, {
+    max: options.max ?? 10,
+    idle_timeout: 60,
+    connect_timeout: 10,
+    onnotice: () => {},
+    connection: {
+      application_name: options.name,
+      TimeZone: 'UTC',
+      statement_timeout: (options.statementSecondsMax ?? 30) * 1000,
+      // A process that hangs inside a transaction must not hold its locks for ever.
+      idle_in_transaction_session_timeout: 60_000,
+    },
+  });
+}
+
+/** The database role to take per kind of transaction; null: stay who logged in. */
+interface DatabaseRoles {
+  readonly tenant: string | null;
+  readonly system: Readonly<Record<SystemRole, string | null>>;
+}
+
+async function availableRoles(sql: Sql, prefix: string): Promise<DatabaseRoles> {
+  const rows = await sql<{ rolname: string; me: string }[]>`
+    select rolname, current_user as me from pg_roles
+    where rolname like ${`${prefix}\\_%`} and pg_has_role(current_user, oid, 'MEMBER')`;
+  const me = rows[0]?.me;
+  const take = (name: string) =>
+    rows.some((row) => row.rolname === `${prefix}_${name}` && row.rolname !== me)
+      ? `${prefix}_${name}`
+      : null;
+  return {
+    tenant: me === `${prefix}_websocket_gateway` ? null : take('api'),
+    system: {
+      authenticator: take('authenticator'),
+      worker: take('worker'),
+      webhook_gateway: take('webhook_gateway'),
+    },
+  };
+}
+
+function storeOf(client: Sql, roles: DatabaseRoles): Store {
+  const db = drizzle(client, { schema });
+  const run = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
+    for (let retries = 0; ; retries += 1) {
+      try {
+        return await db.transaction(work);
+      } catch (thrown) {
+        if (retries < conflictRetriesMax && isTransientConflict(thrown)) continue;
+        throw toDatabaseFault(thrown);
+      }
+    }
+  };
+  return {
+    tenant: (context, work) =>
+      run(async (tx) => work(await enterTenant(tx, roles.tenant, context))),
+    system: (role, work) =>
+      run(async (tx) => work(await enterSystem(tx, roles.system[role], role))),
+    async ping() {
+      try {
+        await client`select 1`;
+      } catch (thrown) {
+        throw toDatabaseFault(thrown);
+      }
+    },
+    close: () => client.end({ timeout: 5 }),
+  };
+}

@@ -1,0 +1,149 @@
+import type { DeliveryProvider } from '@pilotfish/domain-deploy';
+import type {
+  DeliveryId,
+  ExecutionId,
+  IncomingWebhookId,
+  OrganizationId,
+  PrincipalId,
+  RepositoryId,
+} from '@pilotfish/kernel';
+import { sql } from 'drizzle-orm';
+import {
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { bytes, day, edited, id, instant } from './columns.ts';
+import { organizations } from './identity.ts';
+
+/** Repositories that the built-in git-server hosts. */
+export const repositories = pgTable(
+  'repositories',
+  {
+    id: id<RepositoryId>('id').primaryKey(),
+    organizationId: id<OrganizationId>('organization_id')
+      .notNull()
+      .references(() => organizations.id),
+    /** The last part of its URL, without `.git`. */
+    name: text('name').notNull(),
+    defaultBranch: text('default_branch').notNull().default('main'),
+    deletedAt: instant('deleted_at'),
+    ...edited,
+  },
+  (table) => [
+    uniqueIndex('repositories_name')
+      .on(table.organizationId, table.name)
+      .where(sql`${table.deletedAt} is null`),
+  ],
+);
+
+/**
+ * What was last seen of a branch and what was last acted on. Deciding about a branch happens under
+ * its row's lock, so that no two deciders can move it back.
+ */
+export const branchHeads = pgTable(
+  'branch_heads',
+  {
+    organizationId: id<OrganizationId>('organization_id')
+      .notNull()
+      .references(() => organizations.id),
+    repositoryKey: text('repository_key').notNull(),
+    branch: text('branch').notNull(),
+    /** Null where the branch does not exist. */
+    headSha: text('head_sha'),
+    /** The head for which services were last matched; null where that never happened. */
+    handledSha: text('handled_sha'),
+    observedAt: instant('observed_at').notNull(),
+    handledAt: instant('handled_at'),
+  },
+  (table) => [primaryKey({ columns: [table.organizationId, table.repositoryKey, table.branch] })],
+);
+
+/** Where a Git provider may post to. Secrets are ciphertexts under the hooks' own derived key. */
+export const incomingWebhooks = pgTable(
+  'incoming_webhooks',
+  {
+    id: id<IncomingWebhookId>('id').primaryKey(),
+    organizationId: id<OrganizationId>('organization_id')
+      .notNull()
+      .references(() => organizations.id),
+    name: text('name').notNull(),
+    provider: text('provider').$type<DeliveryProvider>().notNull(),
+    /** Bound to `incoming_webhooks/{id}` and `secret_version`. */
+    secretCiphertext: bytes('secret_ciphertext').notNull(),
+    secretVersion: integer('secret_version').notNull().default(1),
+    /** The secret before the last rotation, bound to `secret_version - 1`. */
+    previousSecretCiphertext: bytes('previous_secret_ciphertext'),
+    previousSecretValidUntil: instant('previous_secret_valid_until'),
+    /** Made for the built-in git-server; not shown among the users' own. */
+    managed: boolean('managed').notNull().default(false),
+    createdBy: id<PrincipalId>('created_by').notNull(),
+    deletedAt: instant('deleted_at'),
+    ...edited,
+  },
+  (table) => [
+    index('incoming_webhooks_organization').on(table.organizationId),
+    uniqueIndex('incoming_webhooks_managed')
+      .on(table.organizationId)
+      .where(sql`${table.managed} and ${table.deletedAt} is null`),
+  ],
+);
+
+/**
+ * The inbox: narrow and unpartitioned, because it is what makes a delivery arrive once. The body
+ * lies in `delivery_payloads` and expires sooner.
+ */
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    id: id<DeliveryId>('id').primaryKey(),
+    organizationId: id<OrganizationId>('organization_id').notNull(),
+    incomingWebhookId: id<IncomingWebhookId>('incoming_webhook_id').notNull(),
+    providerDeliveryId: text('provider_delivery_id').notNull(),
+    event: text('event').notNull(),
+    /** HEALED: made by the reconciler for a push whose webhook never arrived. */
+    cause: text('cause', { enum: ['RECEIVED', 'REPLAYED', 'HEALED'] })
+      .notNull()
+      .default('RECEIVED'),
+    receivedAt: instant('received_at').notNull(),
+    state: text('state', { enum: ['PENDING', 'HANDLED', 'SET_ASIDE'] })
+      .notNull()
+      .default('PENDING'),
+    /** One sentence: what it started, or exactly why nothing. */
+    outcome: text('outcome').notNull().default(''),
+    attempts: integer('attempts').notNull().default(0),
+    nextAttemptAt: instant('next_attempt_at').notNull(),
+    handledAt: instant('handled_at'),
+    executionIds: uuid('execution_ids').array().$type<ExecutionId[]>().notNull().default([]),
+    trace: text('trace'),
+    /** The delivery whose payload this one repeats. */
+    replayOf: id<DeliveryId>('replay_of'),
+    /** The day of its payload's partition. */
+    day: day('day').notNull(),
+  },
+  (table) => [
+    uniqueIndex('deliveries_once').on(table.incomingWebhookId, table.providerDeliveryId),
+    index('deliveries_pending').on(table.nextAttemptAt).where(sql`${table.state} = 'PENDING'`),
+    index('deliveries_received').on(table.receivedAt),
+  ],
+);
+
+/** Raw bodies as they were signed, in day partitions. */
+export const deliveryPayloads = pgTable(
+  'delivery_payloads',
+  {
+    deliveryId: id<DeliveryId>('delivery_id').notNull(),
+    day: day('day').notNull(),
+    organizationId: id<OrganizationId>('organization_id').notNull(),
+    /** The allow-listed headers; never a signature or a token. */
+    headers: jsonb('headers').$type<Record<string, string>>().notNull(),
+    body: bytes('body').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.deliveryId, table.day] })],
+);

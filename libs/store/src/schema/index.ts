@@ -1,0 +1,30 @@
+/** All tables, for drizzle-kit and for the query builder. */
+export { auditChains, auditEvents } from './audit.ts';
+export {
+  branchHeads,
+  deliveries,
+  deliveryPayloads,
+  incomingWebhooks,
+  repositories,
+} from './deliveries.ts';
+export { deploymentStages, environments, projects, releases, services } from './environments.ts';
+export {
+  earlyEvents,
+  executionEvents,
+  executionServices,
+  executionStages,
+  executions,
+  outbox,
+} from './executions.ts';
+export { clusters, engineJoinTokens, engines } from './fleet.ts';
+export {
+  apiTokens,
+  controlPlane,
+  idempotencyKeys,
+  memberships,
+  organizations,
+  principals,
+  roles,
+  sessions,
+} from './identity.ts';
+export { variables, variableVersions } from './variables.ts';
