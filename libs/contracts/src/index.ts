@@ -1,3 +1,12 @@
+export {
+  DeliveryExecution,
+  DeliveryReceipt,
+  GitPushDelivery,
+  GitRepositoryAccess,
+  GitRepositoryAccessQuery,
+  genericDeliveryHeaders,
+  IncomingWebhookDelivery,
+} from './http/git-hosting.ts';
 export { Problem } from './http/problem.ts';
 export { InstantText, idSchema } from './ids.ts';
 export { Inflight, Route, RoutesApplied, RoutesFile, RouteTarget } from './local/routes.ts';

@@ -7,6 +7,7 @@ export {
   keyEncryptionOf,
   type WrappedKey,
 } from './key-ring.ts';
+export { managedHookSecret } from './managed-hook.ts';
 export {
   newSealingKeyPair,
   openSealed,
