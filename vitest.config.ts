@@ -18,6 +18,8 @@ const neverTests = ['**/node_modules/**', '**/dist/**', '**/.pilotfish/**', '**/
 const conditions = ['@pilotfish/source', 'node', 'import', 'module', 'default'];
 
 interface ProjectLimits {
+  /** Runs once before the project's first test. */
+  readonly globalSetup?: string;
   readonly testTimeoutMs: number;
   readonly hookTimeoutMs: number;
   /** System tests own ports, process groups and most of the memory: one file at a time. */
@@ -33,6 +35,8 @@ function project(
     extends: true,
     resolve: { conditions },
     ssr: { resolve: { conditions } },
+    // Where global setups run.
+    environments: { __vitest__: { resolve: { conditions } } },
     test: {
       name,
       include: [...files.include],
@@ -40,13 +44,19 @@ function project(
       testTimeout: limits.testTimeoutMs,
       hookTimeout: limits.hookTimeoutMs,
       fileParallelism: limits.fileParallelism,
+      ...(limits.globalSetup === undefined ? {} : { globalSetup: [limits.globalSetup] }),
     },
   };
 }
 
 const quick = { testTimeoutMs: 15_000, hookTimeoutMs: 30_000, fileParallelism: true };
 // A first run may have to download the servers: hooks get minutes, tests do not.
-const withServers = { testTimeoutMs: 60_000, hookTimeoutMs: 300_000, fileParallelism: true };
+const withServers = {
+  testTimeoutMs: 60_000,
+  hookTimeoutMs: 300_000,
+  fileParallelism: true,
+  globalSetup: './libs/testing/src/postgres-global-setup.ts',
+};
 const wholePlatform = { testTimeoutMs: 180_000, hookTimeoutMs: 600_000, fileParallelism: false };
 
 export default defineConfig({

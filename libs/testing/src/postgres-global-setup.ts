@@ -1,0 +1,31 @@
+/**
+ * One throwaway PostgreSQL for a whole run of the integration tests, with a migrated template from
+ * which every test clones its own database (some 30 ms, instead of a second for the migrations).
+ */
+
+import { startThrowawayPostgres } from '@pilotfish/servers';
+import { migrate } from '@pilotfish/store';
+import postgres from 'postgres';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The superuser's URL of the run's server. */
+    pilotfishPostgresUrl: string;
+  }
+}
+
+export const templateDatabase = 'pilotfish_template';
+
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await startThrowawayPostgres({ env: process.env });
+  const url = new URL(server.url);
+  const sql = postgres(url.href, { max: 1, onnotice: () => {} });
+  await sql.unsafe(`create database ${templateDatabase}`);
+  await sql.end();
+  const template = new URL(url);
+  template.pathname = `/${templateDatabase}`;
+  await migrate({ url: template.href });
+  project.provide('pilotfishPostgresUrl', url.href);
+  return () => server.stop();
+}

@@ -1,0 +1,54 @@
+import { openStore, type Store } from '@pilotfish/store';
+import postgres, { type Sql } from 'postgres';
+import { inject, onTestFinished } from 'vitest';
+import { templateDatabase } from './postgres-global-setup.ts';
+
+/** A private, migrated database; gone when the test has finished. */
+export interface TestDatabase {
+  /** The superuser's URL. The store takes the services' roles by itself. */
+  readonly url: string;
+  readonly store: Store;
+  /** Bound by nothing: for looking at what a test did, and for what no service may do. */
+  readonly sql: Sql;
+  /** Another store, as a second replica would have it; closed with the test. */
+  openStore(name?: string): Promise<Store>;
+}
+
+let made = 0;
+
+/** Call it inside a test (or its beforeEach), in the project `integration`. */
+export async function testDatabase(): Promise<TestDatabase> {
+  const server = new URL(inject('pilotfishPostgresUrl'));
+  const name = `test_${process.pid}_${made++}`;
+  const admin = postgres(server.href, { max: 1, onnotice: () => {} });
+  await clone(admin, name);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  const sql = postgres(url.href, {
+    max: 2,
+    onnotice: () => {},
+    connection: { TimeZone: 'UTC' },
+  });
+  const stores: Store[] = [];
+  const open = async (storeName = 'test') => {
+    const store = await openStore({ url: url.href, name: storeName, max: 8 });
+    stores.push(store);
+    return store;
+  };
+  onTestFinished(async () => {
+    await Promise.all([...stores.map((store) => store.close()), sql.end({ timeout: 1 })]);
+    await admin.unsafe(`drop database if exists ${name} with (force)`);
+    await admin.end({ timeout: 1 });
+  });
+  return { url: url.href, store: await open(), sql, openStore: open };
+}
+
+/** Postgres clones a template only while nobody else does: the one who comes second waits. */
+async function clone(admin: Sql, name: string): Promise<void> {
+  await admin`select pg_advisory_lock(727204)`;
+  try {
+    await admin.unsafe(`create database ${name} template ${templateDatabase}`);
+  } finally {
+    await admin`select pg_advisory_unlock(727204)`;
+  }
+}
