@@ -1,0 +1,32 @@
+/** What the README of a service must tell, each in a section of its own. */
+const sections = ['overview', 'configuration', 'operations'];
+
+/** The variables that a config.ts declares: keys in capitals, such as `DATABASE_URL: z.url()`. */
+function declaredVariables(configText: string): string[] {
+  return [...configText.matchAll(/^\s*([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\s*:/gm)].map(
+    (match) => match[1] ?? '',
+  );
+}
+
+/**
+ * One sentence for each thing that the README of a service lacks.
+ *
+ * @param readme undefined when there is none
+ * @param configText the text of src/config.ts, undefined when the service has no configuration
+ */
+export function findReadmeViolations(
+  folder: string,
+  readme: string | undefined,
+  configText: string | undefined,
+): string[] {
+  if (readme === undefined) return [`${folder}/README.md is missing`];
+  const headings = [...readme.matchAll(/^#+\s+(.*)$/gm)].map((match) =>
+    (match[1] ?? '').toLowerCase(),
+  );
+  const missing = sections.filter((section) => !headings.some((text) => text.includes(section)));
+  const undocumented = declaredVariables(configText ?? '').filter((name) => !readme.includes(name));
+  return [
+    ...missing.map((section) => `${folder}/README.md: add the section "${section}"`),
+    ...undocumented.map((name) => `${folder}/README.md: say what ${name} configures`),
+  ];
+}
