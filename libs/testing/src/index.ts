@@ -1,1 +1,2 @@
+export { type TestEngineBus, type TestNats, testNats } from './nats.ts';
 export { type TestDatabase, testDatabase } from './test-database.ts';
