@@ -1,0 +1,55 @@
+import type { DeliveryId, IncomingWebhookId } from '@pilotfish/kernel';
+import { z } from 'zod';
+import { InstantText, idSchema } from '../ids.ts';
+import { listOf, ResourceName } from './base.ts';
+
+/** How a sender signs. GITEA includes Forgejo; GENERIC is documented for any sender. */
+export const WebhookProvider = z.enum(['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA', 'GENERIC']);
+export type WebhookProvider = z.infer<typeof WebhookProvider>;
+
+export const IncomingWebhookRequest = z
+  .strictObject({ name: ResourceName, provider: WebhookProvider })
+  .meta({ id: 'IncomingWebhookRequest' });
+export type IncomingWebhookRequest = z.infer<typeof IncomingWebhookRequest>;
+
+/** Where a Git provider may post to. */
+export const IncomingWebhook = z
+  .object({
+    id: idSchema<IncomingWebhookId>(),
+    created_at: InstantText,
+    updated_at: InstantText,
+    name: z.string(),
+    provider: WebhookProvider,
+    url: z.string(),
+    /** Until when the secret before the last rotation still counts; null when it no longer does. */
+    previous_secret_valid_until: InstantText.nullable(),
+  })
+  .meta({ id: 'IncomingWebhook' });
+export type IncomingWebhook = z.infer<typeof IncomingWebhook>;
+
+/** The answer of creating and of rotating: the only times that `secret` is shown. */
+export const IncomingWebhookWithSecret = IncomingWebhook.extend({ secret: z.string() }).meta({
+  id: 'IncomingWebhookWithSecret',
+});
+export type IncomingWebhookWithSecret = z.infer<typeof IncomingWebhookWithSecret>;
+
+export const IncomingWebhookList = listOf(IncomingWebhook, 'IncomingWebhookList');
+
+/** One delivery in a list, newest first. */
+export const IncomingWebhookDeliverySummary = z
+  .object({
+    id: idSchema<DeliveryId>(),
+    provider_delivery_id: z.string(),
+    event: z.string(),
+    received_at: InstantText,
+    /** One sentence: what it started, or exactly why nothing matched; empty while pending. */
+    outcome: z.string(),
+    state: z.enum(['PENDING', 'HANDLED', 'SET_ASIDE']),
+  })
+  .meta({ id: 'IncomingWebhookDeliverySummary' });
+export type IncomingWebhookDeliverySummary = z.infer<typeof IncomingWebhookDeliverySummary>;
+
+export const IncomingWebhookDeliveryList = listOf(
+  IncomingWebhookDeliverySummary,
+  'IncomingWebhookDeliveryList',
+);

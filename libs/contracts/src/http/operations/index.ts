@@ -1,0 +1,16 @@
+import type { Operation } from '../operation.ts';
+import { environmentOperations } from './environments.ts';
+import { hostingOperations } from './hosting.ts';
+import { organizationOperations } from './organizations.ts';
+import { serviceOperations } from './services.ts';
+
+/** Every operation of the HTTP API by its operationId. */
+export const operations = {
+  ...organizationOperations,
+  ...environmentOperations,
+  ...serviceOperations,
+  ...hostingOperations,
+} as const satisfies Record<string, Operation>;
+
+export type Operations = typeof operations;
+export type OperationId = keyof Operations;
