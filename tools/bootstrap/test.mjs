@@ -1,0 +1,79 @@
+/**
+ * `npm test`: everything that can be checked, cheapest first, and all of it even when something
+ * failed. The last line is `N passed, N failed`, with `, N skipped` when a test was skipped; each
+ * static check counts as one.
+ */
+import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ensureInstalled, projectNode, root, runBootstrap } from './ensure-installed.mjs';
+import { addTotals, describeTotals, readVitestReport } from './test-totals.mjs';
+
+const stepTimeoutMs = 40 * 60_000;
+const packageProgram = (path) => [projectNode, join(root, 'node_modules', path)];
+
+const staticSteps = [
+  ['format', [...packageProgram('@biomejs/biome/bin/biome'), 'format', '.']],
+  [
+    'lint',
+    [...packageProgram('@biomejs/biome/bin/biome'), 'check', '--formatter-enabled=false', '.'],
+  ],
+  ['lint with types', packageProgram('oxlint/bin/oxlint')],
+  ['types', [...packageProgram('typescript/bin/tsc'), '-b']],
+];
+const testSteps = ['tidy', 'unit', 'integration', 'system'];
+
+function run(name, [program, ...args], env) {
+  console.log(`\n── ${name}`);
+  // Without standard input nothing can wait for an answer that nobody gives.
+  const stdio = ['ignore', 'inherit', 'inherit'];
+  const result = spawnSync(program, args, { cwd: root, env, stdio, timeout: stepTimeoutMs });
+  if (result.error !== undefined) console.error(`${name}: ${result.error.message}`);
+  return result.status === 0;
+}
+
+function runStaticStep([name, argv], env) {
+  const passed = run(name, argv, env);
+  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, notes: [] };
+}
+
+function runTestStep(name, env, reportFolder) {
+  const report = join(reportFolder, `${name}.json`);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const vitest = [...packageProgram('vitest/vitest.mjs'), 'run', '--project', name, ...reporters];
+  const exitedWell = run(name, vitest, env);
+  const text = existsSync(report) ? readFileSync(report, 'utf8') : undefined;
+  return readVitestReport(name, text, exitedWell);
+}
+
+function main() {
+  ensureInstalled();
+  const isFull = process.argv.includes('--full');
+  const seed = process.env.PILOTFISH_SEED ?? String(randomInt(2 ** 31));
+  const env = {
+    ...process.env,
+    PILOTFISH_SEED: seed,
+    ...(isFull ? { PILOTFISH_TEST_SCALE: 'full' } : {}),
+  };
+  console.log(`PILOTFISH_SEED=${seed} npm test repeats this run${isFull ? ' (test:full)' : ''}.`);
+  const reportFolder = mkdtempSync(join(tmpdir(), 'pilotfish-test-'));
+  try {
+    const results = [
+      ...staticSteps.map((step) => [step[0], runStaticStep(step, env)]),
+      ...testSteps.map((name) => [name, runTestStep(name, env, reportFolder)]),
+    ];
+    console.log('\n── summary');
+    for (const [name, result] of results) console.log(`${name}: ${describeTotals(result)}`);
+    const total = addTotals(results.map(([, result]) => result));
+    for (const note of total.notes) console.log(note);
+    if (total.failed > 0) console.log(`Repeat with PILOTFISH_SEED=${seed}`);
+    console.log(describeTotals(total));
+    process.exitCode = total.failed > 0 ? 1 : 0;
+  } finally {
+    rmSync(reportFolder, { recursive: true, force: true });
+  }
+}
+
+runBootstrap(main);
