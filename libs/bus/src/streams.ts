@@ -100,6 +100,10 @@ function streamConfig(name: StreamName) {
     discard: retention === 'workqueue' ? DiscardPolicy.New : DiscardPolicy.Old,
     max_age: nanos(ageSecondsMax * 1000),
     max_bytes: bytesMax,
+    // Whoever publishes to a stream names where its ack goes, and the server takes an ack that it
+    // sends to its own API for a request: an engine could purge every cluster's tasks that way.
+    deny_purge: true,
+    deny_delete: true,
     max_msg_size: limits.messageBytesMax + 16 * 1024,
     // The server knows no "off", it would take its default of two minutes.
     duplicate_window: nanos(Math.max(duplicateWindowSeconds * 1000, 100)),

@@ -128,7 +128,7 @@ test('core-api asks an engine, which may answer though it may not publish there'
   const core = await nats.bus('core-api');
   const { bus: engine } = await nats.engineBus(place);
   engine.respond(messages.control, { clusterId: place.clusterId }, async ({ body }) => ({
-    kind: 'canceling',
+    kind: 'canceling' as const,
     known: body.kind === 'cancel',
   }));
   const ask = () =>

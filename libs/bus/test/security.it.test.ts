@@ -1,4 +1,4 @@
-import { messages } from '@pilotfish/contracts';
+import { type Hello, messages } from '@pilotfish/contracts';
 import { systemClock } from '@pilotfish/kernel';
 import { testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
@@ -14,6 +14,22 @@ async function twoClusters() {
   const { bus, jwt, user } = await nats.engineBus(mine);
   const raw = await rawEngine(nats.url, { engineId: mine.engineId, jwt, seed: user.seed });
   return { nats, core, mine, other, bus, user, ...raw };
+}
+
+function helloOf({ engineId, clusterId }: ReturnType<typeof ids>): Hello {
+  return {
+    engineId,
+    clusterId,
+    protocolOldest: 1,
+    protocolNewest: 1,
+    version: 'test',
+    target: 'process',
+    isolation: 'T0',
+    taskKinds: ['environment'],
+    highestEpoch: 0,
+    generations: [],
+    openExecutions: [],
+  };
 }
 
 test('an engine cannot publish on, listen to or pull from another cluster', async () => {
@@ -80,12 +96,15 @@ test('a reply address cannot carry a message to another cluster', async () => {
   await core.publish(messages.confirmed, { clusterId: mine.clusterId }, { confirmed: [] });
 
   const reply = `tasks.${other.clusterId}.environment.${sent.environmentId}`;
-  const hello = { engineId: mine.engineId, clusterId: mine.clusterId, highestEpoch: 0 };
+  const hello = helloOf(mine);
   client.publish(`hello.${mine.clusterId}`, JSON.stringify(hello), { reply });
   client.publish(`$JS.API.CONSUMER.INFO.TASKS.${mine.clusterId}`, '', { reply });
   const pull = `$JS.API.CONSUMER.MSG.NEXT.TASKS.${mine.clusterId}`;
   client.publish(pull, JSON.stringify({ batch: 1, no_wait: true }), { reply });
   await client.flush();
+  const queued = async () => (await core.ensureStreams()).find(({ name }) => name === 'TASKS');
+  // The server itself does put the answers there, which is why nobody may trust a subject alone.
+  await until('the forged messages are queued', async () => ((await queued())?.messages ?? 0) > 1);
 
   // Whatever the server put into the victim's queue is no task of its cluster and is thrown away.
   expect(
@@ -95,6 +114,41 @@ test('a reply address cannot carry a message to another cluster', async () => {
     await victim.fetchTask(messages.environmentTask, { clusterId: other.clusterId, waitMs: 1500 }),
   ).toBeNull();
   expect(answered).toBe(0);
+});
+
+test('an ack that is sent to the API of JetStream empties no stream', async () => {
+  const { client, core, nats, mine, other } = await twoClusters();
+  const sent = task(other.clusterId);
+  const parameters = { clusterId: other.clusterId, environmentId: sent.environmentId };
+  await core.publish(messages.environmentTask, parameters, sent);
+  const tasks = async () => (await core.ensureStreams()).find(({ name }) => name === 'TASKS');
+  const before = await tasks();
+  const requests = [
+    'STREAM.PURGE.TASKS',
+    'STREAM.DELETE.TASKS',
+    'STREAM.MSG.DELETE.TASKS',
+    `CONSUMER.DELETE.TASKS.${other.clusterId}`,
+    `CONSUMER.PAUSE.TASKS.${other.clusterId}`,
+  ];
+  const mySubjects = [
+    `events.${mine.clusterId}.e.x`,
+    `$JS.API.CONSUMER.INFO.TASKS.${mine.clusterId}`,
+    `$JS.API.CONSUMER.MSG.NEXT.TASKS.${mine.clusterId}`,
+  ];
+  for (const request of requests) {
+    for (const subject of mySubjects) client.publish(subject, '', { reply: `$JS.API.${request}` });
+  }
+  await client.flush();
+  // Whatever the attempts started is done when the same server has answered this.
+  await until('the events are stored', async () => {
+    const events = (await core.ensureStreams()).find(({ name }) => name === 'EVENTS');
+    return events?.messages === requests.length;
+  });
+  expect(await tasks()).toEqual(before);
+  const { bus: victim } = await nats.engineBus(other);
+  const options = { clusterId: other.clusterId, waitMs: 5000 };
+  const got = await victim.fetchTask(messages.environmentTask, options);
+  expect(got?.body.executionId).toBe(sent.executionId);
 });
 
 test('a revoked engine is cut off within two seconds and does not come back', async () => {
