@@ -8,6 +8,12 @@ export {
   IncomingWebhookDelivery,
 } from './http/git-hosting.ts';
 export { Problem } from './http/problem.ts';
+export {
+  EnvironmentLog,
+  isFinalSocketClose,
+  ServiceLog,
+  socketClose,
+} from './http/socket.ts';
 export { InstantText, idSchema } from './ids.ts';
 export { Inflight, Route, RoutesApplied, RoutesFile, RouteTarget } from './local/routes.ts';
 export {

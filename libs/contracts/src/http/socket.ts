@@ -95,7 +95,7 @@ export const ServiceLog = z
   .meta({ id: 'ServiceLog' });
 export type ServiceLog = z.infer<typeof ServiceLog>;
 
-/** The refusal of a socket, where a client can read it: the close codes of RFC 6455 and our use. */
+/** Why a socket was closed: codes of RFC 6455 and what a client is to make of them. */
 export const socketClose = {
   /** Drain: connect again, to another replica, with the cursor. */
   goingAway: 1001,
