@@ -54,7 +54,7 @@ export const InstanceSpec = z.strictObject({
   argv: z.array(ProcessText).min(1).max(1000),
   /**
    * All that it gets beside PATH, HOME, TMPDIR, PORT and the two marks PILOTFISH_INSTANCE_ID and
-   * PILOTFISH_SUPERVISOR_ID. May hold secrets: kept in a file of mode 0600, never in an answer.
+   * PILOTFISH_RUN_ID. May hold secrets: kept in a file of mode 0600, never in an answer.
    */
   env: z
     .record(z.string().regex(/^[^=\0]{1,500}$/, 'must be a variable name'), ProcessText)
