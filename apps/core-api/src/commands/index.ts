@@ -1,0 +1,4 @@
+import type { Command } from './command.ts';
+
+/** One-shot commands by the word that follows `core-api`. */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {};

@@ -1,0 +1,56 @@
+import { fields } from '@pilotfish/runtime';
+import { z } from 'zod';
+
+/** The roles of this binary; one process runs any of them together. */
+export const roleNames = ['api', 'dispatcher', 'relay', 'ingester', 'reconciler'] as const;
+export type RoleName = (typeof roleNames)[number];
+
+/** Every variable of core-api, for all of its roles and one-shot commands. */
+export const Config = z.object({
+  CORE_API_ROLES: fields
+    .list()
+    .pipe(z.array(z.enum(roleNames)).min(1))
+    .prefault(roleNames.join(','))
+    .describe(`Which roles this process runs, of ${roleNames.join(', ')}`),
+  CORE_API_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address to listen on; without TLS in front, nothing but the loopback'),
+  CORE_API_PORT: fields
+    .port()
+    .default(9001)
+    .describe('Port of the HTTP API, of health and of metrics; 0 lets the system choose'),
+  PILOTFISH_IDENTITY_DIR: z
+    .string()
+    .min(1)
+    .describe('Folder (mode 0700) with the keys and credentials that `core-api migrate` made'),
+  DATABASE_URL: z
+    .url()
+    .optional()
+    .describe(
+      'PostgreSQL 15 or newer; for `migrate` a user that may create roles. Services leave it out and use core-api.database-url in the identity folder',
+    ),
+  DATABASE_CONNECTIONS: fields
+    .whole(2, 200)
+    .default(10)
+    .describe('Connections to PostgreSQL at most'),
+  NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('nats-server in operator mode'),
+  ENGINE_NATS_URL: z
+    .string()
+    .optional()
+    .describe('Where engines reach NATS, if it is not NATS_URL; told to them when they enrol'),
+  WEBHOOK_PUBLIC_URL: z
+    .url()
+    .default('http://127.0.0.1:9002')
+    .describe('Where Git providers reach the webhook-gateway; part of the URLs of webhooks'),
+  GIT_SERVER_PUBLIC_URL: z
+    .url()
+    .default('http://127.0.0.1:9004')
+    .describe('Where people and engines reach the git-server; part of the URLs of repositories'),
+  APPLICATIONS_PUBLIC_URL: z
+    .url()
+    .default('http://localhost:8080')
+    .describe('The edge: applications answer at its scheme and port under names below its host'),
+  LOG_LEVEL: fields.logLevel().default('info').describe('Lines below this level are not written'),
+});
+export type Config = z.infer<typeof Config>;

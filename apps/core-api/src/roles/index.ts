@@ -1,0 +1,5 @@
+import type { RoleName } from '../config.ts';
+import type { Role } from './role.ts';
+
+/** The roles of this binary. Loaded when they are started: one alone does not pay for the others. */
+export const roles: Partial<Record<RoleName, () => Promise<Role>>> = {};

@@ -1,0 +1,133 @@
+/**
+ * The relay: what Postgres holds in `outbox`, NATS gets, in order of generation per environment.
+ *
+ * One row at a time: claimed with its lock → the execution is read as it is now → secrets sealed →
+ * published with an acknowledgement of JetStream → row deleted, all in one transaction. Killed
+ * before the commit, the row is published again under the same message id, which the stream drops,
+ * or the engine recognises. Rung by a doorbell, and looking every second in case it was not heard.
+ */
+import { type Bus, taskMessageId } from '@pilotfish/bus';
+import { messages } from '@pilotfish/contracts';
+import { backoffDelayMs, type Clock, type Fault, toFault } from '@pilotfish/kernel';
+import type { Logger } from '@pilotfish/runtime';
+import {
+  claimOutbox,
+  currentEngine,
+  deleteOutbox,
+  type ExecutionRow,
+  getExecution,
+  type OutboxRow,
+  postponeOutbox,
+  readEpoch,
+  type Store,
+  type SystemTransaction,
+  type TenantTransaction,
+  updateExecution,
+} from '@pilotfish/store';
+import { type BuildTaskDeps, buildTask } from '../executions/build-task.ts';
+import { endExecution } from '../executions/end-execution.ts';
+import { isHandedOut } from '../executions/release-next.ts';
+import { systemContext } from '../executions/system-context.ts';
+import { createLoop, type Loop } from './loop.ts';
+
+export interface RelayDeps extends BuildTaskDeps {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+/** Rows published side by side; each belongs to another environment. */
+const lanes = 4;
+const backoff = { firstDelayMs: 250, delayMsMax: 10_000 };
+/** An engine that is not enrolled yet is worth asking for about this often. */
+const engineWaitMs = 1000;
+
+export function startRelay(deps: RelayDeps): Loop {
+  const loop = createLoop(deps, {
+    name: 'relay',
+    intervalMs: 1000,
+    lanes,
+    step: () => relayOne(deps),
+  });
+  const bell = deps.bus.subscribe(messages.outboxWritten, {}, () => loop.ring());
+  return {
+    ring: loop.ring,
+    async close() {
+      bell.close();
+      await loop.close();
+    },
+  };
+}
+
+/** Publishes one due row; false where there is none. */
+export async function relayOne(deps: RelayDeps): Promise<boolean> {
+  return await deps.store.system('worker', async (tx) => {
+    const row = await claimOutbox(tx, deps.clock.now());
+    if (row === null) return false;
+    const tenant = await tx.asTenant(systemContext(row.organizationId, 'relay'));
+    const execution = await getExecution(tenant, row.executionId);
+    // Ended meanwhile: there is nobody left to tell.
+    if (!isHandedOut(execution)) {
+      await deleteOutbox(tx, row.executionId);
+      return true;
+    }
+    await publishRow(deps, tx, tenant, row, execution);
+    return true;
+  });
+}
+
+async function publishRow(
+  deps: RelayDeps,
+  tx: SystemTransaction<'worker'>,
+  tenant: TenantTransaction,
+  row: OutboxRow,
+  execution: ExecutionRow,
+): Promise<void> {
+  const { clock, logger } = deps;
+  const engine = await currentEngine(tenant, row.clusterId);
+  if (engine === null) {
+    await postponeOutbox(tx, row, clock.now().add({ milliseconds: engineWaitMs }));
+    return;
+  }
+  try {
+    // A lease that moved since the release: what is issued now belongs to the new engine.
+    const issued = { ...execution, lease: engine.lease };
+    const task = await buildTask(tenant, deps, issued, engine, await readEpoch(tx));
+    await deps.bus.publish(
+      messages.environmentTask,
+      { clusterId: row.clusterId, environmentId: row.environmentId },
+      task,
+      { messageId: taskMessageId(execution.id, execution.attempt) },
+    );
+    await updateExecution(tenant, execution.id, { publishedAt: clock.now(), lease: engine.lease });
+    await deleteOutbox(tx, execution.id);
+  } catch (thrown) {
+    const fault = toFault(thrown);
+    if (fault.retryable) {
+      const delayMs = backoffDelayMs(backoff, row.failures, deps.random());
+      await postponeOutbox(tx, row, clock.now().add({ milliseconds: delayMs }));
+      logger.warn(
+        { err: fault, executionId: execution.id, delayMs },
+        'a task waits to be published',
+      );
+      return;
+    }
+    await giveUp(deps, tenant, execution, fault);
+  }
+}
+
+/** What can never be published ends as failed, with the reason, and makes way for the next. */
+async function giveUp(
+  { clock, logger }: RelayDeps,
+  tenant: TenantTransaction,
+  execution: ExecutionRow,
+  fault: Fault,
+): Promise<void> {
+  logger.error({ err: fault, executionId: execution.id }, 'a task cannot be published');
+  await endExecution(tenant, clock.now(), execution.id, {
+    status: 'FAILED',
+    explanation: `It could not be handed to the cluster: ${fault.detail}.`,
+  });
+}
