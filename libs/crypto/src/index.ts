@@ -1,4 +1,5 @@
 export { bindParts, constantTimeEqual, deriveKey, keyBytes } from './bytes.ts';
+export { hookSecretBinding, keyPurposes, newHookSecret } from './hook-secret.ts';
 export { createKeyFile, createSecretFile, readKeyFile, readSecretFile } from './key-file.ts';
 export {
   createKeyRing,
