@@ -1,0 +1,307 @@
+import {
+  decideEnqueue,
+  type ExecutionAction,
+  type ExecutionOrigin,
+  environmentState,
+  type OpenExecution,
+  serviceState,
+} from '@pilotfish/domain-deploy';
+import {
+  type DeliveryId,
+  type EnvironmentId,
+  type ExecutionId,
+  Fault,
+  newId,
+  type ReleaseId,
+  type ServiceId,
+} from '@pilotfish/kernel';
+import {
+  appendAudit,
+  type EnvironmentRow,
+  type ExecutionRow,
+  endPendingReleases,
+  endUnstartedParts,
+  insertExecution,
+  listExecutionServices,
+  listOpenExecutions,
+  listServicesByStage,
+  lockEnvironment,
+  type ServiceRow,
+  type StageRow,
+  type TenantTransaction,
+  tables,
+  updateExecution,
+} from '@pilotfish/store';
+import { eq } from 'drizzle-orm';
+import { choosePart, type ExecutionPart } from '../executions/choose-part.ts';
+import { isHandedOut, releaseNext } from '../executions/release-next.ts';
+
+/** What to do with one service. */
+export interface RequestedService {
+  readonly serviceId: ServiceId;
+  /** Default: the execution's action. */
+  readonly action?: ExecutionAction;
+  /** For DEPLOY; default: the commit of its current release, with today's configuration. */
+  readonly commitSha?: string;
+  /** Runs this release again exactly as it was, in place of making a new one (rollback). */
+  readonly releaseId?: ReleaseId;
+}
+
+export interface ExecutionRequest {
+  readonly environmentId: EnvironmentId;
+  readonly action: ExecutionAction;
+  /** `all`: every service of the environment, each at the commit given for it, if any. */
+  readonly services: readonly RequestedService[] | 'all';
+  /** With `all`: commits to deploy, by service. */
+  readonly commits?: ReadonlyMap<ServiceId, string>;
+  readonly origin: ExecutionOrigin;
+  /** The public API's word for where it came from: API, CLI, CONSOLE, GIT … */
+  readonly clientOrigin: string;
+  readonly deliveryId?: DeliveryId;
+}
+
+/** Refused is an expected outcome (policy `forbid`, an environment being deleted), not a fault. */
+export type EnqueueOutcome =
+  | { readonly kind: 'refused'; readonly reason: string }
+  | {
+      readonly kind: 'accepted';
+      readonly executionId: ExecutionId;
+      readonly generation: number;
+      /** Ring `outbox.written` after the commit. */
+      readonly released: boolean;
+      /** Tell the engine after the commit, if it can be reached: policy `replace`. */
+      readonly canceling: ExecutionId | null;
+    };
+
+/**
+ * Queues one execution: the request, its releases, the environment's new generation, the `*_QUEUED`
+ * states and the audit event are one transaction under the environment's lock. The outbox row is
+ * part of it only where the environment is free; else it follows when the one before has ended.
+ *
+ * @throws Fault `not_found` for a service that is not in the environment, `conflict` where a
+ * service has no commit to deploy, or nothing to restart
+ */
+export async function enqueueExecution(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  request: ExecutionRequest,
+): Promise<EnqueueOutcome> {
+  const environment = await lockEnvironment(tx, request.environmentId);
+  const open = await listOpenExecutions(tx, environment.id);
+  const decision = decideEnqueue(environment.queuePolicy, request, open.map(describeOpen));
+  if (decision.kind === 'refused') return decision;
+
+  const inStages = await listServicesByStage(tx, environment.id);
+  const absorbed = await listExecutionServices(tx, decision.absorb);
+  const wanted = joinAbsorbed(requestedServices(request, inStages), absorbed, inStages);
+  const execution = newExecution(tx, environment, request, now);
+  const parts: ExecutionPart[] = [];
+  for (const { service, stage } of inStages) {
+    const asked = wanted.get(service.id);
+    if (asked === undefined) continue;
+    parts.push(await choosePart(tx, { environment, execution, service, stage, asked, now }));
+  }
+  if (parts.length === 0 && request.services !== 'all') {
+    throw new Fault('not_found', 'The environment has none of these services');
+  }
+  await supersede(tx, now, decision.absorb, open, execution, absorbed, parts);
+  const saved = await saveExecution(tx, execution, parts);
+  await showQueued(tx, now, environment, saved, parts, request.services === 'all');
+  const canceling = await requestReplacement(tx, now, decision.cancel, saved.generation);
+  await appendAudit(tx, now, {
+    action: 'execution.requested',
+    targetKind: 'environment',
+    targetId: environment.id,
+    detail: {
+      executionId: saved.id,
+      action: request.action,
+      generation: saved.generation,
+      services: parts.map((part) => part.serviceId),
+    },
+  });
+  const releasedId = await releaseNext(tx, now, { ...environment, generation: saved.generation });
+  return {
+    kind: 'accepted',
+    executionId: saved.id,
+    generation: saved.generation,
+    released: releasedId !== null,
+    canceling,
+  };
+}
+
+type InStage = { readonly service: ServiceRow; readonly stage: StageRow };
+type NewExecution = Parameters<typeof insertExecution>[1];
+
+function describeOpen(execution: ExecutionRow): OpenExecution {
+  const phase =
+    execution.status === 'CANCELING' ? 'canceling' : isHandedOut(execution) ? 'released' : 'queued';
+  return { executionId: execution.id, action: execution.action, origin: execution.origin, phase };
+}
+
+/** A service as the new execution is to treat it. */
+export type AskedService = RequestedService & { readonly action: ExecutionAction };
+
+function requestedServices(
+  request: ExecutionRequest,
+  inStages: readonly InStage[],
+): Map<ServiceId, AskedService> {
+  const known = new Set(inStages.map(({ service }) => service.id));
+  const asked: readonly RequestedService[] =
+    request.services === 'all'
+      ? inStages.map(({ service: { id } }) => {
+          const commitSha = request.commits?.get(id);
+          return { serviceId: id, ...(commitSha === undefined ? {} : { commitSha }) };
+        })
+      : request.services;
+  for (const { serviceId } of asked) {
+    if (!known.has(serviceId)) throw new Fault('not_found', 'There is no such service');
+  }
+  return new Map(
+    asked.map((one) => [one.serviceId, { ...one, action: one.action ?? request.action }]),
+  );
+}
+
+/** Services of the absorbed executions that the newcomer does not name itself: none is lost. */
+function joinAbsorbed(
+  wanted: Map<ServiceId, AskedService>,
+  absorbed: Awaited<ReturnType<typeof listExecutionServices>>,
+  inStages: readonly InStage[],
+): Map<ServiceId, AskedService> {
+  const alive = new Set(inStages.map(({ service }) => service.id));
+  // Newest first: what was asked last about a service counts.
+  for (const { serviceId, action, releaseId } of [...absorbed].reverse()) {
+    if (wanted.has(serviceId) || !alive.has(serviceId)) continue;
+    wanted.set(serviceId, { serviceId, action, ...(releaseId === null ? {} : { releaseId }) });
+  }
+  return wanted;
+}
+
+function newExecution(
+  tx: TenantTransaction,
+  environment: EnvironmentRow,
+  request: ExecutionRequest,
+  now: Temporal.Instant,
+): NewExecution {
+  return {
+    id: newId<ExecutionId>(),
+    projectId: environment.projectId,
+    environmentId: environment.id,
+    clusterId: environment.clusterId,
+    generation: environment.generation + 1,
+    action: request.action,
+    status: 'QUEUED',
+    origin: request.origin,
+    clientOrigin: request.clientOrigin,
+    triggeredBy: tx.context.actor.principalId,
+    triggeredByName: tx.context.actor.name,
+    deliveryId: request.deliveryId ?? null,
+    trace: tx.context.trace ?? null,
+    queuedAt: now,
+  };
+}
+
+async function supersede(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  absorb: readonly ExecutionId[],
+  open: readonly ExecutionRow[],
+  by: NewExecution,
+  absorbed: Awaited<ReturnType<typeof listExecutionServices>>,
+  parts: readonly ExecutionPart[],
+): Promise<void> {
+  for (const id of absorb) {
+    const execution = open.find((one) => one.id === id);
+    if (execution === undefined) continue;
+    await updateExecution(tx, id, {
+      status: 'SUPERSEDED',
+      supersededBy: by.id,
+      endedAt: now,
+      explanation: `Never started: request ${by.generation} stands for it.`,
+    });
+    await endUnstartedParts(tx, id, now);
+  }
+  // Those whose release joined the newcomer keep it; the others' will never run.
+  const kept = new Set(parts.map((part) => part.releaseId));
+  const dropped = absorbed.flatMap(({ releaseId }) =>
+    releaseId === null || kept.has(releaseId) ? [] : [releaseId],
+  );
+  await endPendingReleases(tx, dropped, 'CANCELED');
+}
+
+async function saveExecution(
+  tx: TenantTransaction,
+  execution: NewExecution,
+  parts: readonly ExecutionPart[],
+): Promise<ExecutionRow> {
+  const stages = new Map(parts.map(({ stage }) => [stage.id, stage]));
+  return await insertExecution(
+    tx,
+    execution,
+    [...stages.values()].map(({ id, name, position }) => ({ stageId: id, name, position })),
+    parts.map(({ serviceId, stage, action, releaseId, commitSha }) => ({
+      serviceId,
+      stageId: stage.id,
+      action,
+      releaseId,
+      commitSha,
+      progress: 'QUEUED' as const,
+    })),
+  );
+}
+
+/** What should be, and the states that a watcher sees before this call has returned. */
+async function showQueued(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  environment: EnvironmentRow,
+  execution: ExecutionRow,
+  parts: readonly ExecutionPart[],
+  wholeEnvironment: boolean,
+): Promise<void> {
+  const desired = desiredStateAfter(execution.action);
+  await tx.db
+    .update(tables.environments)
+    .set({
+      generation: execution.generation,
+      stagedGeneration: execution.generation,
+      state: environmentState(execution.action, 'QUEUED'),
+      lastExecutionId: execution.id,
+      lastUpdatedBy: tx.context.actor.principalId,
+      updatedAt: now,
+      version: environment.version + 1,
+      // Deploying wakes an environment; stopping one service does not stop it.
+      ...(wholeEnvironment || desired === 'RUNNING' ? { desiredState: desired } : {}),
+    })
+    .where(eq(tables.environments.id, environment.id));
+  for (const part of parts) {
+    await tx.db
+      .update(tables.services)
+      .set({
+        state: serviceState(part.action, 'QUEUED'),
+        desiredState: desiredStateAfter(part.action),
+        lastExecutionId: execution.id,
+        ...(part.action === 'DEPLOY' ? { outOfDate: false } : {}),
+        ...(part.requestedSha === null ? {} : { lastRequestedSha: part.requestedSha }),
+      })
+      .where(eq(tables.services.id, part.serviceId));
+  }
+}
+
+function desiredStateAfter(action: ExecutionAction): 'RUNNING' | 'STOPPED' | 'DELETED' {
+  return action === 'STOP' ? 'STOPPED' : action === 'DELETE' ? 'DELETED' : 'RUNNING';
+}
+
+async function requestReplacement(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  running: ExecutionId | null,
+  generation: number,
+): Promise<ExecutionId | null> {
+  if (running === null) return null;
+  await updateExecution(tx, running, {
+    status: 'CANCELING',
+    cancelRequestedAt: now,
+    explanation: `Canceled, because request ${generation} replaces it.`,
+  });
+  return running;
+}
