@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { Fault } from '@pilotfish/kernel';
+import { Fault, systemClock } from '@pilotfish/kernel';
 import { ensurePostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { identifyProcess, isAlive, type ProcessIdentity, stopProcess } from './process-identity.ts';
 import { requireCommand, runCommand } from './run-command.ts';
@@ -27,6 +27,10 @@ import { launchServer, readLogTail, waitUntilReady } from './server-process.ts';
 import { chooseUnprivileged, type Unprivileged } from './unprivileged.ts';
 
 const superuser = 'pilotfish';
+/** Above every Linux pid (2^22 at most) and still a positive pid_t. */
+const impossiblePid = 2 ** 31 - 2;
+/** How long sessions of a killed server may take to notice that it is gone. */
+const orphansMsMax = 30_000;
 
 export interface StartPostgresOptions {
   /** DATABASE_URL, PATH and XDG_CACHE_HOME are read from it; the server gets a clean environment. */
@@ -147,6 +151,20 @@ async function stopPostgres(identity: ProcessIdentity): Promise<void> {
   if (!stopped) throw new Fault('timeout', `PostgreSQL (pid ${identity.pid}) does not stop`);
 }
 
+/**
+ * Whoever a left-over postmaster.pid names is no server of this folder, or we would have adopted it,
+ * but PostgreSQL refuses to start when that pid merely exists. The pid is made an impossible one;
+ * the file stays, because it names the shared memory by which PostgreSQL sees that sessions of a
+ * killed server still work on the data.
+ */
+function freePidFile(path: string): void {
+  if (!existsSync(path)) return;
+  const [, ...rest] = readFileSync(path, 'utf8').split('\n');
+  // Written in place: it keeps its owner.
+  if (rest.length > 0) writeFileSync(path, [impossiblePid, ...rest].join('\n'));
+  else rmSync(path);
+}
+
 async function launch(
   options: StartPostgresOptions,
   binaries: PostgresBinaries,
@@ -159,26 +177,34 @@ async function launch(
     options.onProgress?.('Creating the database.');
     await initialize(dataFolder, binaries, as);
   }
-  // Whoever it names is not a server of this folder, or we would have adopted it; PostgreSQL
-  // itself refuses to start when the pid merely exists.
-  rmSync(join(cluster, 'postmaster.pid'), { force: true });
-  const logFile = join(dataFolder, 'postgres.log');
-  const identity = launchServer({
-    prefix: as.prefix,
-    program,
-    args: ['-D', cluster, ...settings(options)],
-    env: serverEnv(binaries),
-    logFile,
-    endWithParent: options.endWithParent === true,
-    ...userOf(as),
-  });
-  await waitUntilReady({
-    name: 'PostgreSQL',
-    isReady: () => Promise.resolve(findPostmaster(cluster)?.isReady === true),
-    isAlive: () => isAlive(identity),
-    logTail: () => readLogTail(logFile),
-  });
-  return identity;
+  freePidFile(join(cluster, 'postmaster.pid'));
+  const giveUpMs = systemClock.monotonicMs() + orphansMsMax;
+  for (;;) {
+    const logFile = join(dataFolder, 'postgres.log');
+    const identity = launchServer({
+      prefix: as.prefix,
+      program,
+      args: ['-D', cluster, ...settings(options)],
+      env: serverEnv(binaries),
+      logFile,
+      endWithParent: options.endWithParent === true,
+      ...userOf(as),
+    });
+    try {
+      await waitUntilReady({
+        name: 'PostgreSQL',
+        isReady: () => Promise.resolve(findPostmaster(cluster)?.isReady === true),
+        isAlive: () => isAlive(identity),
+        logTail: () => readLogTail(logFile),
+      });
+      return identity;
+    } catch (error) {
+      // Sessions of a killed server end by themselves; until then no new one may touch the data.
+      const isTooEarly = readLogTail(logFile).includes('is still in use');
+      if (!isTooEarly || systemClock.monotonicMs() > giveUpMs) throw error;
+      await systemClock.sleep(200);
+    }
+  }
 }
 
 /**

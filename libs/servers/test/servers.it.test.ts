@@ -5,6 +5,7 @@ import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
 import {
   findFreePorts,
+  identifyProcess,
   isAlive,
   isPortFree,
   type RunningPostgres,
@@ -36,6 +37,16 @@ async function query(url: string, text: string): Promise<unknown[]> {
     return await sql.unsafe(text);
   } finally {
     await sql.end();
+  }
+}
+
+/** The pid of the session that computes. */
+async function eventuallyBusy(url: string): Promise<number> {
+  const text =
+    "select pid from pg_stat_activity where query like '%generate_series%md5%' and state = 'active' and pid <> pg_backend_pid()";
+  for (;;) {
+    const [row] = (await query(url, text)) as { pid: number }[];
+    if (row !== undefined) return row.pid;
   }
 }
 
@@ -84,6 +95,23 @@ test('PostgreSQL starts again after kill -9, though its pid file names a living 
   const second = await start(dataFolder);
   expect(second.adopted).toBe(false);
   await expect(query(second.url, 'select 1')).resolves.toHaveLength(1);
+});
+
+test('PostgreSQL waits for the sessions of a killed server before it touches the data again', async () => {
+  const dataFolder = temporaryFolder();
+  const first = await start(dataFolder);
+  const sql = postgres(first.url, { max: 1, onnotice: () => undefined });
+  // A session that computes looks for its server only between rows of the outer query.
+  const busy = sql`select count(*) from generate_series(1, 4000000) where md5(generate_series::text) = ''`;
+  const ended = busy.catch(() => 'ended');
+  const pid = await eventuallyBusy(first.url);
+  if (first.process === undefined) throw new Error('no process');
+  await stopProcess(first.process, [{ signal: 'SIGKILL', waitMs: 5_000 }]);
+  const second = await start(dataFolder);
+  expect(identifyProcess(pid)).toBeUndefined();
+  await expect(query(second.url, 'select 1')).resolves.toHaveLength(1);
+  await sql.end({ timeout: 0 });
+  await ended;
 });
 
 test('a PostgreSQL that cannot start tells why in its own words', async () => {
