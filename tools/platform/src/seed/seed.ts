@@ -1,0 +1,139 @@
+import { type Clock, systemClock } from '@pilotfish/kernel';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { pushSample } from './push-sample.ts';
+
+export interface SeedOptions {
+  readonly apiUrl: string;
+  /** The first administrator's API token. */
+  readonly token: string;
+  /** The sample's files. */
+  readonly sampleDir: string;
+  /** Tells a person what is being waited for. */
+  readonly say: (progress: string) => void;
+  readonly signal: AbortSignal;
+  readonly clock?: Clock;
+}
+
+/** Where everything of the sample is. */
+export interface Sample {
+  readonly organizationId: string;
+  readonly projectId: string;
+  readonly clusterId: string;
+  readonly environmentId: string;
+  readonly applicationId: string;
+  readonly applicationUrl: string;
+  readonly gitUrl: string;
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+interface Repository extends Named {
+  readonly url: string;
+  readonly default_branch: string;
+}
+interface Environment extends Named {
+  readonly cluster_id: string;
+}
+
+/** A first deployment on a machine without any cache: npm has to fetch the sample's dependency. */
+const deployMsMax = 300_000;
+
+/**
+ * Makes the sample through the public API, as a user would: project, environment, repository,
+ * application, a push. Each step looks first, so that a start that was cut short goes on.
+ *
+ * @throws Error with the API's own sentence where a step is refused or the deployment fails
+ */
+export async function seedSample(options: SeedOptions): Promise<Sample> {
+  const api = createApiClient(options.apiUrl, options.token);
+  const clock = options.clock ?? systemClock;
+  const organization = await theOrganization(api);
+  const under = `/organization/${organization.id}`;
+  const repository = await findOrCreate<Repository>(api, `${under}/gitRepository`, 'hello', {});
+  const project = await findOrCreate<Named>(api, `${under}/project`, 'Sample', {});
+  const environment = await findOrCreate<Environment>(
+    api,
+    `/project/${project.id}/environment`,
+    'production',
+    { mode: 'PRODUCTION' },
+  );
+  const application = await findOrCreate<Named>(
+    api,
+    `/environment/${environment.id}/application`,
+    'hello',
+    {
+      git_repository: {
+        url: repository.url,
+        branch: repository.default_branch,
+        provider: 'GITHUB',
+      },
+      ports: [{ internal_port: 3000, publicly_accessible: true, protocol: 'HTTP' }],
+      healthchecks: {},
+      auto_deploy: true,
+    },
+  );
+  const pushed = await pushSample({
+    repositoryUrl: repository.url,
+    branch: repository.default_branch,
+    token: options.token,
+    sampleDir: options.sampleDir,
+    signal: options.signal,
+  });
+  if (pushed) options.say('The sample is pushed to its repository; its first build runs.');
+  await isDeployed(api, application.id, { ...options, clock });
+  const links = await api.get<{ results: { url: string }[] }>(
+    `/application/${application.id}/link`,
+  );
+  const [link] = links.results;
+  if (link === undefined) throw new Error('the sample has no public address');
+  return {
+    organizationId: organization.id,
+    projectId: project.id,
+    clusterId: environment.cluster_id,
+    environmentId: environment.id,
+    applicationId: application.id,
+    applicationUrl: link.url,
+    gitUrl: repository.url,
+  };
+}
+
+async function theOrganization(api: ApiClient): Promise<Named> {
+  const { results } = await api.get<{ results: Named[] }>('/organization');
+  const [organization] = results;
+  if (organization === undefined) throw new Error("the administrator's organization is gone");
+  return organization;
+}
+
+async function findOrCreate<T extends Named>(
+  api: ApiClient,
+  path: string,
+  name: string,
+  body: Record<string, unknown>,
+): Promise<T> {
+  const { results } = await api.get<{ results: T[] }>(path);
+  return results.find((one) => one.name === name) ?? (await api.post<T>(path, { name, ...body }));
+}
+
+/** States from which nothing moves by itself; what serves then is shown as it is. */
+const settled = /^(DEPLOYED|RESTARTED|STOPPED|CANCELED|.*_ERROR)$/;
+
+async function isDeployed(
+  api: ApiClient,
+  applicationId: string,
+  { clock, signal, say }: { clock: Clock; signal: AbortSignal; say: (text: string) => void },
+): Promise<void> {
+  const end = clock.monotonicMs() + deployMsMax;
+  for (;;) {
+    const { state } = await api.get<{ state: string }>(`/application/${applicationId}/status`);
+    if (settled.test(state)) {
+      if (state !== 'DEPLOYED') say(`The sample's state is ${state}.`);
+      return;
+    }
+    if (clock.monotonicMs() > end) {
+      throw new Error(`the sample is still ${state} after ${deployMsMax / 1000} s`);
+    }
+    await clock.sleep(100, signal);
+  }
+}
