@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+
+/**
+ * Variables of the operator's package configuration that builds may see: where packages come from
+ * and which certificates and proxies lead there. Everything else of the platform's own environment
+ * stays outside: it holds database URLs and paths to keys.
+ */
+const passed = new Set([
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'NO_PROXY',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'YARN_NPM_REGISTRY_SERVER',
+  'YARN_REGISTRY',
+  'YARN_HTTP_PROXY',
+  'YARN_HTTPS_PROXY',
+]);
+
+const npmSettings = new Set([
+  'registry',
+  'userconfig',
+  'globalconfig',
+  'cafile',
+  'strict_ssl',
+  'proxy',
+  'https_proxy',
+  'noproxy',
+  'nodedir',
+  'fetch_retries',
+  'fetch_timeout',
+  'maxsockets',
+]);
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The operator's part of a build's environment. */
+export function operatorEnvironment(host: Environment): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(host)) {
+    if (value === undefined) continue;
+    const setting = /^npm_config_(.+)$/i.exec(name)?.[1]?.toLowerCase();
+    if (passed.has(name) || (setting !== undefined && npmSettings.has(setting))) kept[name] = value;
+  }
+  return kept;
+}
+
+/** Passwords inside the operator's variables (`http://user:password@proxy`): never in a line. */
+export function secretsOf(operator: Readonly<Record<string, string>>): string[] {
+  return Object.values(operator).flatMap((value) => {
+    if (!URL.canParse(value)) return [];
+    const { password } = new URL(value);
+    return password === '' ? [] : [password, decodeURIComponent(password)];
+  });
+}
+
+/** Variables that describe the deployment, not the program: they differ from release to release. */
+const builtIn = /^(?:QOVERY|PILOTFISH)_/;
+/** Set by the platform for every build; a service's variable of this name is for its run time. */
+const reserved = new Set(['HOME', 'TMPDIR', 'PORT', 'PATH']);
+
+/**
+ * The service's variables that its build sees. They are part of the artefact's key, so the built-in
+ * ones stay out: with them no two releases would ever share a build.
+ */
+export function buildVariables(
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([name]) => !builtIn.test(name) && !reserved.has(name)),
+  );
+}
+
+/** Folders and PATH of one build. */
+export interface BuildPlaces {
+  readonly path: string;
+  readonly home: string;
+  readonly temporary: string;
+  /** Package caches of the organization, kept between builds. */
+  readonly caches: string;
+}
+
+/** Everything that a build's commands see, marks aside. Later entries win. */
+export function buildEnvironment(
+  operator: Readonly<Record<string, string>>,
+  places: BuildPlaces,
+  plan: { readonly environment: Readonly<Record<string, string>> },
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return {
+    ...operator,
+    LANG: 'C.UTF-8',
+    CI: 'true',
+    NODE_ENV: 'production',
+    // In a clean environment npm does not find the machine's own certificates, and waits for ever.
+    NODE_USE_SYSTEM_CA: '1',
+    npm_config_cache: join(places.caches, 'npm'),
+    npm_config_store_dir: join(places.caches, 'pnpm'),
+    npm_config_update_notifier: 'false',
+    // A package that a lockfile names and the cache holds needs no question to the registry.
+    npm_config_prefer_offline: 'true',
+    YARN_CACHE_FOLDER: join(places.caches, 'yarn'),
+    YARN_GLOBAL_FOLDER: join(places.caches, 'yarn-berry'),
+    ...plan.environment,
+    ...buildVariables(variables),
+    PATH: places.path,
+    HOME: places.home,
+    TMPDIR: places.temporary,
+  };
+}

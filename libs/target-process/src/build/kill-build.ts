@@ -1,0 +1,46 @@
+import type { Clock } from '@pilotfish/kernel';
+import type { JournalEntry } from './build-journal.ts';
+import { findProcesses, isAlive } from './process-table.ts';
+
+/** A process in uninterruptible sleep outlives SIGKILL until its disk answers. */
+const killMsMax = 10_000;
+
+/** The variable that every process of a build carries; its value is the execution's id. */
+export const executionVariable = 'PILOTFISH_BUILD';
+/** Tells the builds of one execution apart. */
+export const buildVariable = 'PILOTFISH_BUILD_ID';
+
+/**
+ * Ends everything of one build at once. SIGKILL from the start: what a build leaves is thrown away
+ * whatever it would still do. Looks again until nothing is found twice in a row, because a process
+ * may fork between the look and the signal.
+ *
+ * @returns the number of processes that were signalled; throws nothing
+ */
+export async function killBuild(clock: Clock, entry: JournalEntry): Promise<number> {
+  for (const started of entry.processes) {
+    // The leader of its group and the parent of the build's pid namespace, where it has one.
+    if (isAlive(started)) signal(-started.pid);
+  }
+  const traces = { marker: `${buildVariable}=${entry.buildId}`, folder: entry.folder };
+  const giveUpMs = clock.monotonicMs() + killMsMax;
+  const killed = new Set<number>();
+  for (let quiet = 0; quiet < 2 && clock.monotonicMs() < giveUpMs; ) {
+    const found = findProcesses(traces);
+    for (const pid of found) {
+      killed.add(pid);
+      signal(pid);
+    }
+    quiet = found.length === 0 ? quiet + 1 : 0;
+    if (quiet < 2) await clock.sleep(found.length === 0 ? 5 : 15);
+  }
+  return killed.size;
+}
+
+function signal(target: number): void {
+  try {
+    process.kill(target, 'SIGKILL');
+  } catch {
+    // Ended by itself in the meantime.
+  }
+}

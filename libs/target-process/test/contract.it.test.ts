@@ -1,0 +1,4 @@
+import { testTargetContract } from '@pilotfish/testing/target-contract';
+import { createHarness } from './harness.ts';
+
+testTargetContract('process, beside fakes', () => createHarness());
