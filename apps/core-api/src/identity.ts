@@ -35,11 +35,3 @@ export async function databaseUrl(config: {
     throw new Fault('unavailable', 'The database is not known', { internal, cause });
   }
 }
-
-/** What keys are derived for from the key ring; each service gets only its own. */
-export const keyPurposes = {
-  /** Opens the secrets of incoming webhooks: core-api and the webhook-gateway. */
-  incomingWebhooks: 'incoming-webhooks',
-  /** Signs git access tokens and derives managed webhooks' secrets: core-api and the git-server. */
-  gitServer: 'git-server',
-} as const;

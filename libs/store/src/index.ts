@@ -7,9 +7,62 @@ export {
   type RolesOutcome,
   type SystemRole,
 } from './database-roles.ts';
+export {
+  type AppendedDelivery,
+  type HookSecrets,
+  type Inbox,
+  type NewDelivery,
+  openInbox,
+} from './inbox.ts';
 export { type MigrateOptions, type MigrateOutcome, migrate } from './migrate.ts';
 export { openStore, type Store, type StoreOptions } from './open-store.ts';
+export {
+  type ApiTokenRow,
+  type ApiTokenWithRole,
+  insertApiToken,
+  listApiTokens,
+  type NewApiToken,
+  revokeApiToken,
+} from './repositories/api-tokens.ts';
 export { type AuditEntry, appendAudit } from './repositories/audit.ts';
+export {
+  type Caller,
+  type CallerMembership,
+  findCaller,
+  type LocatedResource,
+  locateOrganization,
+} from './repositories/callers.ts';
+export {
+  type DeliveryRow,
+  getDelivery,
+  insertReplay,
+  listDeliveries,
+  listStartedExecutions,
+  type StartedExecution,
+} from './repositories/delivery-history.ts';
+export {
+  type EngineJoinTokenRow,
+  findEngine,
+  insertEngine,
+  insertJoinToken,
+  listActiveEngines,
+  listEngines,
+  listRevokedEngines,
+  lockJoinToken,
+  type NewEngine,
+  revokeEngine,
+} from './repositories/engine-enrolment.ts';
+export {
+  countEnvironments,
+  defaultCluster,
+  type EnvironmentOnCluster,
+  getEnvironment,
+  insertEnvironment,
+  lastStage,
+  listEnvironments,
+  type NewEnvironment,
+  updateEnvironment,
+} from './repositories/environment-editing.ts';
 export {
   type EnvironmentRow,
   getService,
@@ -19,6 +72,13 @@ export {
   type ServiceRow,
   type StageRow,
 } from './repositories/environments.ts';
+export {
+  countOpenRequests,
+  findExecutions,
+  listExecutions,
+  listLastParts,
+  listServicesEver,
+} from './repositories/execution-history.ts';
 export {
   type ExecutionRow,
   type ExecutionServiceRow,
@@ -37,9 +97,36 @@ export {
   type ClusterRow,
   currentEngine,
   type EngineRow,
+  ensureControlPlane,
   getCluster,
   readEpoch,
 } from './repositories/fleet.ts';
+export {
+  countRepositories,
+  deleteRepository,
+  getRepository,
+  insertRepository,
+  listRepositories,
+  type RepositoryRow,
+} from './repositories/hosted-repositories.ts';
+export {
+  claimIdempotencyKey,
+  completeIdempotencyKey,
+  deleteExpiredIdempotencyKeys,
+  findIdempotencyKey,
+  type IdempotencyRow,
+  type NewIdempotencyKey,
+} from './repositories/idempotency.ts';
+export {
+  deleteOrganization,
+  findOwner,
+  findRole,
+  getOrganization,
+  insertOrganization,
+  type OrganizationRow,
+  type RoleRow,
+  updateOrganization,
+} from './repositories/organizations.ts';
 export {
   claimOutbox,
   deleteOutbox,
@@ -49,6 +136,16 @@ export {
 } from './repositories/outbox.ts';
 export { dayOf, dropExpiredPartitions, ensurePartitions } from './repositories/partitions.ts';
 export {
+  countProjects,
+  getProject,
+  insertProject,
+  listProjects,
+  lockProject,
+  type ProjectRow,
+  type ProjectWithCount,
+  updateProject,
+} from './repositories/projects.ts';
+export {
   activateRelease,
   endPendingReleases,
   getRelease,
@@ -57,10 +154,44 @@ export {
   type ReleaseRow,
 } from './repositories/releases.ts';
 export {
+  countServices,
+  findReleases,
+  insertService,
+  listReleases,
+  listServices,
+  markOutOfDate,
+  type NewService,
+  newServiceId,
+  updateService,
+} from './repositories/service-editing.ts';
+export {
+  countVariables,
+  insertVariable,
+  listVariables,
+  lockVariable,
+  markReadersOutOfDate,
+  type NewVariable,
+  type StoredValue,
+  updateVariable,
+  type VariablePlace,
+  type VariableRow,
+  type VariableVersionRow,
+  type VariableWithValue,
+} from './repositories/variable-editing.ts';
+export {
   listVisibleVariables,
   loadCiphertexts,
   type VisibleVariable,
 } from './repositories/variables.ts';
+export {
+  findManagedWebhook,
+  type IncomingWebhookRow,
+  insertIncomingWebhook,
+  listIncomingWebhooks,
+  lockIncomingWebhook,
+  type NewIncomingWebhook,
+  updateIncomingWebhook,
+} from './repositories/webhooks.ts';
 export type {
   Actor,
   Database,

@@ -1,0 +1,125 @@
+import { type DeliveryId, Fault, type IncomingWebhookId, newId } from '@pilotfish/kernel';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { deliveries, deliveryPayloads } from '../schema/deliveries.ts';
+import { environments, services } from '../schema/environments.ts';
+import { executionServices, executions } from '../schema/executions.ts';
+import type { TenantTransaction } from '../transactions.ts';
+import type { EnvironmentRow, ServiceRow } from './environments.ts';
+import type { ExecutionRow } from './executions.ts';
+import { dayOf } from './partitions.ts';
+
+export type DeliveryRow = typeof deliveries.$inferSelect;
+
+/** Newest first. */
+export async function listDeliveries(
+  tx: TenantTransaction,
+  incomingWebhookId: IncomingWebhookId,
+  limit: number,
+): Promise<readonly DeliveryRow[]> {
+  return await tx.db
+    .select()
+    .from(deliveries)
+    .where(
+      and(
+        eq(deliveries.organizationId, tx.organizationId),
+        eq(deliveries.incomingWebhookId, incomingWebhookId),
+      ),
+    )
+    .orderBy(desc(deliveries.id))
+    .limit(limit);
+}
+
+/** @throws Fault `not_found` where it is not the tenant's */
+export async function getDelivery(tx: TenantTransaction, id: DeliveryId): Promise<DeliveryRow> {
+  const [row] = await tx.db
+    .select()
+    .from(deliveries)
+    .where(and(eq(deliveries.organizationId, tx.organizationId), eq(deliveries.id, id)));
+  if (row === undefined) throw new Fault('not_found', 'There is no such delivery');
+  return row;
+}
+
+/** An execution that a delivery started, with its environment and the services it deploys. */
+export interface StartedExecution {
+  readonly execution: ExecutionRow;
+  readonly environment: EnvironmentRow;
+  readonly services: readonly ServiceRow[];
+}
+
+/** What a delivery started, in the order in which it did. */
+export async function listStartedExecutions(
+  tx: TenantTransaction,
+  delivery: DeliveryRow,
+): Promise<readonly StartedExecution[]> {
+  if (delivery.executionIds.length === 0) return [];
+  const started = await tx.db
+    .select({ execution: executions, environment: environments })
+    .from(executions)
+    .innerJoin(environments, eq(environments.id, executions.environmentId))
+    .where(
+      and(
+        eq(executions.organizationId, tx.organizationId),
+        inArray(executions.id, delivery.executionIds),
+      ),
+    )
+    .orderBy(executions.id);
+  const parts = await tx.db
+    .select({ executionId: executionServices.executionId, service: services })
+    .from(executionServices)
+    .innerJoin(services, eq(services.id, executionServices.serviceId))
+    .where(
+      and(
+        eq(executionServices.organizationId, tx.organizationId),
+        inArray(executionServices.executionId, delivery.executionIds),
+      ),
+    )
+    .orderBy(services.id);
+  return started.map(({ execution, environment }) => ({
+    execution,
+    environment,
+    services: parts
+      .filter((part) => part.executionId === execution.id)
+      .map(({ service }) => service),
+  }));
+}
+
+/**
+ * The same delivery once more, under an id of its own, as it was received.
+ *
+ * @throws Fault `conflict` where its payload's retention is over
+ */
+export async function insertReplay(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  original: DeliveryRow,
+): Promise<DeliveryRow> {
+  const id = newId<DeliveryId>();
+  const day = dayOf(now);
+  const copied = await tx.db.execute(sql`
+    insert into ${deliveryPayloads} (delivery_id, day, organization_id, headers, body)
+    select ${id}, ${day.toString()}::date, organization_id, headers, body from ${deliveryPayloads}
+    where organization_id = ${tx.organizationId} and delivery_id = ${original.id}
+      and day = ${original.day.toString()}::date
+    returning delivery_id`);
+  if (copied.length === 0) {
+    throw new Fault('conflict', 'The content of this delivery is not kept any more');
+  }
+  const [row] = await tx.db
+    .insert(deliveries)
+    .values({
+      id,
+      day,
+      organizationId: tx.organizationId,
+      incomingWebhookId: original.incomingWebhookId,
+      providerDeliveryId: `replay-${id}`,
+      event: original.event,
+      cause: 'REPLAYED',
+      receivedAt: now,
+      nextAttemptAt: now,
+      trace: tx.context.trace ?? null,
+      replayOf: original.id,
+    })
+    .returning();
+  if (row === undefined) throw new Fault('internal', 'The delivery was not saved');
+  return row;
+}

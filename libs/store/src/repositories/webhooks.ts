@@ -1,0 +1,100 @@
+import { Fault, type IncomingWebhookId } from '@pilotfish/kernel';
+import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm';
+import { incomingWebhooks } from '../schema/deliveries.ts';
+import type { TenantTransaction } from '../transactions.ts';
+
+export type IncomingWebhookRow = typeof incomingWebhooks.$inferSelect;
+
+export type NewIncomingWebhook = Pick<
+  IncomingWebhookRow,
+  'id' | 'name' | 'provider' | 'secretCiphertext' | 'managed'
+>;
+
+export async function insertIncomingWebhook(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  webhook: NewIncomingWebhook,
+): Promise<IncomingWebhookRow> {
+  const [row] = await tx.db
+    .insert(incomingWebhooks)
+    .values({
+      ...webhook,
+      organizationId: tx.organizationId,
+      createdBy: tx.context.actor.principalId,
+      createdAt: now,
+      updatedAt: now,
+    })
+    .returning();
+  if (row === undefined) throw new Fault('internal', 'The webhook was not saved');
+  return row;
+}
+
+const alive = (tx: TenantTransaction) =>
+  and(eq(incomingWebhooks.organizationId, tx.organizationId), isNull(incomingWebhooks.deletedAt));
+
+/** Those that users made, oldest first. */
+export async function listIncomingWebhooks(
+  tx: TenantTransaction,
+  limit: number,
+): Promise<readonly IncomingWebhookRow[]> {
+  return await tx.db
+    .select()
+    .from(incomingWebhooks)
+    .where(and(alive(tx), eq(incomingWebhooks.managed, false)))
+    .orderBy(asc(incomingWebhooks.id))
+    .limit(limit);
+}
+
+/** The one that announces the pushes of the built-in Git host; null before the first repository. */
+export async function findManagedWebhook(
+  tx: TenantTransaction,
+): Promise<IncomingWebhookRow | null> {
+  const [row] = await tx.db
+    .select()
+    .from(incomingWebhooks)
+    .where(and(alive(tx), eq(incomingWebhooks.managed, true)))
+    .orderBy(desc(incomingWebhooks.id))
+    .limit(1);
+  return row ?? null;
+}
+
+/** Locked until the transaction ends. @throws Fault `not_found` where it is not the tenant's */
+export async function lockIncomingWebhook(
+  tx: TenantTransaction,
+  id: IncomingWebhookId,
+): Promise<IncomingWebhookRow> {
+  const [row] = await tx.db
+    .select()
+    .from(incomingWebhooks)
+    .where(and(alive(tx), eq(incomingWebhooks.id, id)))
+    .for('update');
+  if (row === undefined) throw new Fault('not_found', 'There is no such webhook');
+  return row;
+}
+
+type WebhookChange = Partial<
+  Pick<
+    IncomingWebhookRow,
+    | 'secretCiphertext'
+    | 'secretVersion'
+    | 'previousSecretCiphertext'
+    | 'previousSecretValidUntil'
+    | 'deletedAt'
+  >
+>;
+
+/** Changes a locked webhook. */
+export async function updateIncomingWebhook(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  id: IncomingWebhookId,
+  change: WebhookChange,
+): Promise<IncomingWebhookRow> {
+  const [row] = await tx.db
+    .update(incomingWebhooks)
+    .set({ ...change, updatedAt: now, version: sql`${incomingWebhooks.version} + 1` })
+    .where(and(alive(tx), eq(incomingWebhooks.id, id)))
+    .returning();
+  if (row === undefined) throw new Fault('not_found', 'There is no such webhook');
+  return row;
+}
