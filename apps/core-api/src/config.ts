@@ -34,6 +34,17 @@ export const Config = z.object({
     .whole(2, 200)
     .default(10)
     .describe('Connections to PostgreSQL at most'),
+  DATABASE_ROLE_PREFIX: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,30}$/)
+    .default('pilotfish')
+    .describe(
+      'How the names of the database roles begin; another one where two installations share a server',
+    ),
+  NATS_SERVER_DIR: z
+    .string()
+    .optional()
+    .describe('For `nats-config`: folder for nats-server.conf and for what nats-server stores'),
   NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('nats-server in operator mode'),
   ENGINE_NATS_URL: z
     .string()

@@ -62,6 +62,7 @@ async function startRoles(settings: Config, log: Logger) {
     url: await databaseUrl(settings),
     name: `core-api-${settings.CORE_API_ROLES.join('-')}`.slice(0, 63),
     max: settings.DATABASE_CONNECTIONS,
+    rolePrefix: settings.DATABASE_ROLE_PREFIX,
   });
   const bus = connectBus({
     url: settings.NATS_URL,

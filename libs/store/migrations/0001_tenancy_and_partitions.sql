@@ -33,7 +33,8 @@ ALTER TABLE organizations FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON organizations USING (id = (SELECT pilotfish_tenant()));
 --> statement-breakpoint
 
--- Users have no organization of their own: a tenant sees those who are its members.
+-- Users have no organization of their own: a tenant sees those who are its members, and may make
+-- new ones (the first administrator, an invitation), which it then sees by their membership.
 ALTER TABLE principals ENABLE ROW LEVEL SECURITY;
 --> statement-breakpoint
 ALTER TABLE principals FORCE ROW LEVEL SECURITY;
@@ -43,7 +44,9 @@ CREATE POLICY tenant ON principals
     organization_id = (SELECT pilotfish_tenant())
     OR id IN (SELECT m.principal_id FROM memberships m)
   )
-  WITH CHECK (organization_id = (SELECT pilotfish_tenant()));
+  WITH CHECK (
+    organization_id = (SELECT pilotfish_tenant()) OR (organization_id IS NULL AND kind = 'user')
+  );
 --> statement-breakpoint
 
 -- Partitions are made and dropped by functions of the owner, so that no service needs its rights.

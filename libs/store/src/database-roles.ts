@@ -116,7 +116,7 @@ const systemGrants: Record<SystemRole, Record<string, readonly Grant[]>> = {
   },
   /** Dispatcher, relay, ingester, reconciler and engine enrolment. */
   worker: {
-    control_plane: [{ rights: ['select', 'update'] }],
+    control_plane: [{ rights: noDelete }],
     organizations: [{ rights: noDelete }],
     principals: [{ rights: append }],
     ...Object.fromEntries(resourceTables.map((table) => [table, [{ rights: noDelete }]])),

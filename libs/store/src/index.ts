@@ -122,7 +122,6 @@ export {
   findOwner,
   findRole,
   getOrganization,
-  insertOrganization,
   type OrganizationRow,
   type RoleRow,
   updateOrganization,

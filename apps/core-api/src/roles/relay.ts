@@ -27,8 +27,12 @@ import {
 import { type BuildTaskDeps, buildTask } from '../executions/build-task.ts';
 import { endExecution } from '../executions/end-execution.ts';
 import { isHandedOut } from '../executions/release-next.ts';
+import { createSourceAccess } from '../executions/source-access.ts';
 import { systemContext } from '../executions/system-context.ts';
+import { keyPurposes } from '../identity.ts';
 import { createLoop, type Loop } from './loop.ts';
+import { randomFraction } from './random.ts';
+import type { Role } from './role.ts';
 
 export interface RelayDeps extends BuildTaskDeps {
   readonly store: Store;
@@ -131,3 +135,19 @@ async function giveUp(
     explanation: `It could not be handed to the cluster: ${fault.detail}.`,
   });
 }
+
+/** The relay as a role of core-api. */
+export const relayRole: Role = async ({ config, store, bus, clock, logger, keys }) =>
+  startRelay({
+    store,
+    bus,
+    clock,
+    logger,
+    keys,
+    random: randomFraction,
+    sourceAccess: createSourceAccess({
+      clock,
+      gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
+      gitServerKey: keys.derive(keyPurposes.gitServer),
+    }),
+  });

@@ -95,16 +95,14 @@ export async function insertExecution(
     .returning();
   if (row === undefined) throw new Fault('internal', 'The execution was not saved');
   if (stages.length > 0) {
-    await tx.db
-      .insert(executionStages)
-      .values(
-        stages.map((s) => ({
-          ...s,
-          organizationId,
-          executionId: row.id,
-          status: 'QUEUED' as const,
-        })),
-      );
+    await tx.db.insert(executionStages).values(
+      stages.map((s) => ({
+        ...s,
+        organizationId,
+        executionId: row.id,
+        status: 'QUEUED' as const,
+      })),
+    );
   }
   if (services.length > 0) {
     await tx.db

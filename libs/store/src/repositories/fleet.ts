@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import { type ClusterId, Fault } from '@pilotfish/kernel';
 import { and, eq, isNull } from 'drizzle-orm';
 import { clusters, engines } from '../schema/fleet.ts';
@@ -42,4 +43,17 @@ export async function readEpoch(
 ): Promise<number> {
   const [row] = await tx.db.select({ epoch: controlPlane.epoch }).from(controlPlane);
   return row?.epoch ?? 0;
+}
+
+/** Makes the one row that says which control plane this database is; true where it was missing. */
+export async function ensureControlPlane(
+  tx: SystemTransaction<'worker'>,
+  now: Temporal.Instant,
+): Promise<boolean> {
+  const rows = await tx.db
+    .insert(controlPlane)
+    .values({ id: 1, instanceId: randomUUIDv7(), epoch: 1, createdAt: now })
+    .onConflictDoNothing()
+    .returning({ id: controlPlane.id });
+  return rows.length > 0;
 }

@@ -1,5 +1,3 @@
-import { randomUUIDv7 } from 'node:crypto';
-import { builtInRoles } from '@pilotfish/contracts';
 import { Fault, type PrincipalId } from '@pilotfish/kernel';
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { projects } from '../schema/environments.ts';
@@ -14,53 +12,6 @@ type Editable = Partial<
     'name' | 'description' | 'plan' | 'websiteUrl' | 'repository' | 'logoUrl' | 'iconUrl'
   >
 >;
-
-/**
- * Saves an organization, its built-in roles and its owner. The transaction must be the new
- * tenant's: `store.tenant({ organizationId, … })` with the new id.
- */
-export async function insertOrganization(
-  tx: TenantTransaction,
-  now: Temporal.Instant,
-  organization: Editable & { readonly name: string; readonly ownerId: PrincipalId },
-): Promise<OrganizationRow> {
-  const { ownerId, ...fields } = organization;
-  const [row] = await tx.db
-    .insert(organizations)
-    .values({ ...fields, id: tx.organizationId, createdAt: now, updatedAt: now })
-    .returning();
-  if (row === undefined) throw new Fault('internal', 'The organization was not saved');
-  const made = await insertBuiltInRoles(tx, now);
-  const owner = made.find((role) => role.name === 'Owner');
-  if (owner === undefined) throw new Fault('internal', 'The built-in roles were not saved');
-  await tx.db.insert(memberships).values({
-    organizationId: tx.organizationId,
-    principalId: ownerId,
-    roleId: owner.id,
-    createdAt: now,
-  });
-  return row;
-}
-
-async function insertBuiltInRoles(
-  tx: TenantTransaction,
-  now: Temporal.Instant,
-): Promise<readonly RoleRow[]> {
-  return await tx.db
-    .insert(roles)
-    .values(
-      Object.entries(builtInRoles).map(([name, permissions]) => ({
-        id: randomUUIDv7(),
-        organizationId: tx.organizationId,
-        name,
-        builtIn: true,
-        permissions: [...permissions],
-        createdAt: now,
-        updatedAt: now,
-      })),
-    )
-    .returning();
-}
 
 /** @throws Fault `not_found` where it is deleted */
 export async function getOrganization(tx: TenantTransaction): Promise<OrganizationRow> {
