@@ -1,0 +1,139 @@
+import { constants } from 'node:fs';
+import { access as accessFile } from 'node:fs/promises';
+import { createGit } from '@pilotfish/git';
+import { buildServer, type HttpServer } from '@pilotfish/http';
+import type { Clock } from '@pilotfish/kernel';
+import type { Health, Logger, Metrics } from '@pilotfish/runtime';
+import { createAccess } from './access.ts';
+import { createBackend } from './backend.ts';
+import { createBackendSlots } from './backend-slots.ts';
+import { createCoreApi } from './core-api.ts';
+import { followPush } from './follow-push.ts';
+import { addGitRoutes, type OpenPushWithSlot } from './git-routes.ts';
+import { openHookSocket } from './hook-socket.ts';
+import { createHousekeeping } from './housekeeping.ts';
+import { createPostDelivery } from './post-delivery.ts';
+import { createRepositories } from './repositories.ts';
+import { prepareServerFolder } from './server-folder.ts';
+import { createSpool } from './spool.ts';
+
+export interface AppDeps {
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** What `git-server.key` holds. */
+  readonly key: Uint8Array;
+  readonly dataFolder: string;
+  readonly publicUrl: string;
+  readonly coreApiUrl: string;
+  readonly webhookUrl: string;
+  readonly webSocketUrl: string;
+  readonly pushBytesMax: number;
+  readonly backendsMax: number;
+  readonly followMsMax: number;
+  /** The Node that runs hooks. */
+  readonly node: string;
+  /** See `gitEnvironment` of @pilotfish/git. */
+  readonly gitEnvironment: Readonly<Record<string, string>>;
+}
+
+export interface GitServerApp {
+  readonly server: HttpServer;
+  /** Ends what is open: logs at once, transfers with the server. */
+  close(): Promise<void>;
+}
+
+/** How long clones and pushes may go on while the process is stopping. */
+const transferMsMax = 5000;
+
+/** Everything but listening: folder, spool (which begins to deliver), hook socket, routes. */
+export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
+  const { logger, health, metrics, clock, random, key } = deps;
+  const folder = await prepareServerFolder(deps);
+  const git = createGit({
+    cacheFolder: folder.path,
+    clock,
+    environment: deps.gitEnvironment,
+  });
+  const repositories = createRepositories({ git, dataFolder: deps.dataFolder });
+  const coreApi = createCoreApi(deps.coreApiUrl);
+  const openPushes = new Map<string, OpenPushWithSlot>();
+  const post = createPostDelivery(deps);
+  const { spool: spoolFolder, setAside } = folder;
+
+  const following = { coreApi, openPushes, webSocketUrl: deps.webSocketUrl, clock, random };
+  const spool = createSpool({
+    folder: spoolFolder,
+    setAside,
+    repositories,
+    post,
+    clock,
+    random,
+    logger,
+  });
+  const hooks = await openHookSocket({
+    serverFolder: folder.path,
+    logger,
+    onPush(pushId, print, signal) {
+      openPushes.get(pushId)?.release();
+      return followPush(
+        { ...following, spool, followMsMax: deps.followMsMax },
+        pushId,
+        print,
+        signal,
+      );
+    },
+  });
+  spool.start();
+  const housekeeping = createHousekeeping({ git, gitConfigFile: folder.gitConfigFile, logger });
+  const backend = createBackend({
+    environment: deps.gitEnvironment,
+    gitConfigFile: folder.gitConfigFile,
+    serverFolder: folder.path,
+    pushBytesMax: deps.pushBytesMax,
+    clock,
+    logger,
+  });
+  const slots = createBackendSlots(deps.backendsMax, clock);
+  // Transfers take as long as they take; a silent client is cut off by the route.
+  const server = buildServer({ name: 'git-server', logger, health, metrics, requestMsMax: 0 });
+  addGitRoutes(server, {
+    access: createAccess({ coreApi, repositories, key, clock }),
+    backend,
+    slots,
+    openPushes,
+    onPushed: housekeeping.later,
+    requests: metrics.counter({
+      name: 'git_requests_total',
+      help: 'Git requests by service and result',
+      labels: ['service', 'result'],
+    }),
+    clock,
+    logger,
+  });
+  metrics.gauge({
+    name: 'git_spooled_pushes',
+    help: 'Pushes that are received and not yet announced to the webhook-gateway',
+    read: () => spool.waiting(),
+  });
+  metrics.gauge({ name: 'git_backends', help: 'Git processes at work', read: () => slots.inUse() });
+  // Neither core-api nor the webhook-gateway: without them clones by engines still work, and pushes
+  // of known users are kept.
+  health.register('data folder', () => accessFile(folder.path, constants.W_OK));
+  server.addHook('preClose', () => hooks.close());
+  return {
+    server,
+    async close() {
+      const closed = new AbortController();
+      const late = clock.sleep(transferMsMax, closed.signal).then(backend.stop, () => {});
+      await server.close();
+      closed.abort();
+      await late;
+      await spool.close();
+      await housekeeping.close();
+      await git.close();
+    },
+  };
+}

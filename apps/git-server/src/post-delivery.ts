@@ -1,0 +1,100 @@
+import { createHmac } from 'node:crypto';
+import {
+  DeliveryReceipt,
+  type GitPushDelivery,
+  genericDeliveryHeaders,
+} from '@pilotfish/contracts';
+import { managedHookSecret } from '@pilotfish/crypto';
+import type { OrganizationId, RepositoryId } from '@pilotfish/kernel';
+import { childTraceparent } from '@pilotfish/runtime';
+import type { Repository } from './repositories.ts';
+
+/** One moved ref, to be told to the webhook-gateway. */
+export interface Announcement {
+  /** Stays the same over all attempts. */
+  readonly id: string;
+  readonly repository: Repository;
+  readonly update: { readonly before: string; readonly after: string; readonly ref: string };
+  readonly pusher: string;
+  readonly trace: string;
+}
+
+export type PostOutcome =
+  | { readonly kind: 'taken'; readonly deliveryId: string | null }
+  /** An answer that says no; the gateway may have been set up wrongly, so it is asked again. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'unanswered'; readonly reason: string };
+
+export type PostDelivery = (
+  announcement: Announcement,
+  signal: AbortSignal,
+) => Promise<PostOutcome>;
+
+export interface PostDeliveryDeps {
+  readonly webhookUrl: string;
+  /** How clients reach this server: what services name as their repository. */
+  readonly publicUrl: string;
+  readonly key: Uint8Array;
+}
+
+const answerMsMax = 10_000;
+
+/** Posts as any other sender of GENERIC deliveries does: signed, over HTTP. */
+export function createPostDelivery(deps: PostDeliveryDeps): PostDelivery {
+  const webhookUrl = deps.webhookUrl.replace(/\/+$/, '');
+  return async (announcement, signal) => {
+    const { repository } = announcement;
+    const body = JSON.stringify(bodyOf(deps.publicUrl, announcement));
+    const secret = managedHookSecret(deps.key, repository.hookId);
+    const signature = createHmac('sha256', secret).update(body).digest('hex');
+    try {
+      const response = await fetch(`${webhookUrl}/webhook/${repository.hookId}`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          [genericDeliveryHeaders.event]: 'push',
+          [genericDeliveryHeaders.delivery]: announcement.id,
+          [genericDeliveryHeaders.signature]: `sha256=${signature}`,
+          traceparent: childTraceparent(announcement.trace),
+        },
+        body,
+        redirect: 'error',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)]),
+      });
+      const text = await response.text();
+      if (response.ok) return { kind: 'taken', deliveryId: receiptOf(text) };
+      const reason = `the webhook-gateway answered ${response.status}: ${text.slice(0, 300)}`;
+      const again = response.status >= 500 || response.status === 429;
+      return { kind: again ? 'unanswered' : 'refused', reason };
+    } catch (error) {
+      signal.throwIfAborted();
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return { kind: 'unanswered', reason };
+    }
+  };
+}
+
+function bodyOf(publicUrl: string, { repository, update, pusher }: Announcement): GitPushDelivery {
+  const { organizationId, repositoryId, name } = repository;
+  return {
+    repository: {
+      id: repositoryId as RepositoryId,
+      organization_id: organizationId as OrganizationId,
+      url: `${publicUrl}/${organizationId}/${name}.git`,
+    },
+    ref: update.ref,
+    before: update.before,
+    after: update.after,
+    pusher: { name: pusher },
+  };
+}
+
+/** A gateway that does not say under which id it stored the delivery is no reason to post again. */
+function receiptOf(text: string): string | null {
+  try {
+    return DeliveryReceipt.parse(JSON.parse(text)).id;
+  } catch {
+    return null;
+  }
+}
