@@ -20,6 +20,7 @@ export {
   type StopStep,
   stopProcess,
 } from './process-identity.ts';
+export { type LaunchOptions, launchDetached } from './server-process.ts';
 export {
   startThrowawayNats,
   startThrowawayPostgres,

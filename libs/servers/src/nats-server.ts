@@ -9,7 +9,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ensureNatsBinary } from './nats-binary.ts';
 import { isAlive, type ProcessIdentity, stopProcess } from './process-identity.ts';
-import { launchServer, readLogTail, waitUntilReady } from './server-process.ts';
+import { launchDetached, readLogTail, waitUntilReady } from './server-process.ts';
 
 export interface StartNatsOptions {
   /** NATS_URL, PATH and XDG_CACHE_HOME are read from it. */
@@ -98,7 +98,7 @@ export async function startNats(options: StartNatsOptions): Promise<RunningNats>
   }
   if (running !== undefined) await stopAndForget(running.identity, recordFile);
   const logFile = join(folder, 'nats.log');
-  const identity = launchServer({
+  const identity = launchDetached({
     program: binary,
     args: ['--config', configFile],
     env: { PATH: '/usr/bin:/bin' },

@@ -23,7 +23,7 @@ import { Fault, systemClock } from '@pilotfish/kernel';
 import { ensurePostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { identifyProcess, isAlive, type ProcessIdentity, stopProcess } from './process-identity.ts';
 import { requireCommand, runCommand } from './run-command.ts';
-import { launchServer, readLogTail, waitUntilReady } from './server-process.ts';
+import { launchDetached, readLogTail, waitUntilReady } from './server-process.ts';
 import { chooseUnprivileged, type Unprivileged } from './unprivileged.ts';
 
 const superuser = 'pilotfish';
@@ -181,7 +181,7 @@ async function launch(
   const giveUpMs = systemClock.monotonicMs() + orphansMsMax;
   for (;;) {
     const logFile = join(dataFolder, 'postgres.log');
-    const identity = launchServer({
+    const identity = launchDetached({
       prefix: as.prefix,
       program,
       args: ['-D', cluster, ...settings(options)],

@@ -12,6 +12,14 @@ export interface ProcessIdentity {
   readonly bootId: string;
 }
 
+/** It cannot change while we run, and is asked for several times a second. */
+let bootId: string | undefined;
+
+function readBootId(): string {
+  bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return bootId;
+}
+
 /** Returns undefined when there is no such process, or only its zombie waiting for a parent. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   try {
@@ -19,8 +27,7 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
     // The second field is the name in parentheses and may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return { pid, startTicks: Number(fields[19]), bootId };
+    return { pid, startTicks: Number(fields[19]), bootId: readBootId() };
   } catch {
     return undefined;
   }

@@ -23,7 +23,7 @@ const setpriv = '/usr/bin/setpriv';
  * a Ctrl-C in the terminal reaches the starter alone. With `endWithParent` the kernel interrupts it
  * when the starting thread ends, so that a killed test run leaves no servers behind.
  */
-export function launchServer(options: LaunchOptions): ProcessIdentity {
+export function launchDetached(options: LaunchOptions): ProcessIdentity {
   // The death signal comes last: changing user or namespace would clear it.
   const dying = options.endWithParent && existsSync(setpriv);
   const prefix = [...(options.prefix ?? []), ...(dying ? [setpriv, '--pdeathsig', 'INT'] : [])];

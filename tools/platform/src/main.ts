@@ -1,1 +1,107 @@
-export {};
+/**
+ * `npm start`: runs the platform until Ctrl-C. Reads PILOTFISH_HOME, PILOTFISH_PORT_BASE,
+ * PILOTFISH_REPLICAS, DATABASE_URL and NATS_URL; see settings.ts.
+ */
+import { join } from 'node:path';
+import { Fault, systemClock } from '@pilotfish/kernel';
+import { identifyProcess, type ProcessIdentity, tryFileLock } from '@pilotfish/servers';
+import { type BundleManifest, buildsFolder } from './bundle/manifest.ts';
+import { claimsFolder } from './claims-folder.ts';
+import { openHome } from './home.ts';
+import { readJsonFile, writeJsonFile } from './json-file.ts';
+import { createLogFollower } from './log-follower.ts';
+import { createPlatform } from './platform.ts';
+import { openPorts } from './ports.ts';
+import { createScreen, type Screen } from './screen.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { openState } from './state.ts';
+import { showAddresses } from './welcome.ts';
+
+// Before anything is started: a Ctrl-C at any moment has to find what there is to stop.
+const stop = new AbortController();
+let onSecond: () => void = () => process.exit(1);
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    if (stop.signal.aborted) onSecond();
+    else stop.abort(new Error(name));
+  });
+}
+// A closed terminal or a reader that went away must not end the runner halfway.
+process.stdout.on('error', () => undefined);
+
+function readManifest(root: string): BundleManifest {
+  const manifest = readJsonFile<BundleManifest>(join(buildsFolder(root), 'current.json'));
+  if (manifest === undefined) throw new Fault('unavailable', 'Nothing is built: use npm start.');
+  return manifest;
+}
+
+function takeLock(home: ReturnType<typeof openHome>): { release(): void } {
+  const lock = tryFileLock(home.lockFile);
+  if (lock !== undefined) return lock;
+  const runner = readJsonFile<ProcessIdentity>(home.runnerFile);
+  const where = `${home.folder}${runner === undefined ? '' : ` (pid ${runner.pid})`}`;
+  throw new Fault('conflict', `Pilotfish is running already on ${where}.`);
+}
+
+async function run(settings: Settings, screen: Screen): Promise<void> {
+  const home = openHome(settings.home);
+  const lock = takeLock(home);
+  writeJsonFile(home.runnerFile, identifyProcess(process.pid));
+  const state = openState(home.stateFile);
+  const survivors = Object.keys(state.survivors);
+  if (survivors.length > 0) {
+    screen.say(`The last run was cut short; still running: ${survivors.join(', ')}.`);
+  }
+  const manifest = readManifest(settings.root);
+  const ports = await openPorts({
+    home: home.folder,
+    portsFile: home.portsFile,
+    claimsFolder: claimsFolder(process.env),
+    base: settings.portBase,
+  });
+  const logs = createLogFollower(home.logs);
+  const platform = createPlatform({
+    settings,
+    bundles: { folder: join(buildsFolder(settings.root), manifest.id), manifest },
+    env: process.env,
+    home,
+    ports,
+    state,
+    screen,
+    logs,
+    clock: systemClock,
+    random: Math.random,
+  });
+  onSecond = () => {
+    screen.warn('Killed; applications that still run are found by the next start.');
+    platform.kill();
+    process.exit(1);
+  };
+  try {
+    const addresses = await platform.start(stop.signal);
+    showAddresses(addresses, screen, home.folder);
+    await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  } finally {
+    screen.say('Stopping applications, services and servers …');
+    await platform.stop();
+    logs.catchUp();
+    logs.close();
+    lock.release();
+  }
+  screen.say('Stopped; npm start goes on where this ended.');
+}
+
+let screen = createScreen(process.stdout, false);
+try {
+  const settings = readSettings(process.env, process.stdout.isTTY);
+  screen = createScreen(process.stdout, settings.isColoured);
+  await run(settings, screen);
+  process.exit(0);
+} catch (error) {
+  if (!(error instanceof Fault)) throw error;
+  screen.warn(error.detail);
+  if (error.internal !== undefined) screen.print(`${error.internal}\n`);
+  process.exit(1);
+}

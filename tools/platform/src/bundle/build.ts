@@ -1,0 +1,133 @@
+/**
+ * Bundles every program of the platform, because seven services that each load some hundred modules
+ * need more than twice the memory of seven that load one.
+ *
+ * A build goes to a folder named by its content and is made current by renaming `current.json`, so
+ * running services keep the files they were started from, and two starts at once do not mix.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import type { OutputFile, Plugin } from 'esbuild';
+import { type BundleEntry, listEntries, pointToBundledWorkers } from './entries.ts';
+import {
+  type BundleManifest,
+  buildsFolder,
+  hashOf,
+  readCurrentManifest,
+  stateOf,
+} from './manifest.ts';
+
+/** Builds that are kept: another home of the same checkout may still run an older one. */
+const buildsKeptMax = 4;
+
+/** Loads its own static files by paths that a bundle would break. */
+const external = ['@fastify/swagger-ui'];
+
+/** CommonJS packages call `require`, which an ES module does not have. */
+const banner =
+  "import { createRequire as pilotfishRequire } from 'node:module';" +
+  'const require = pilotfishRequire(import.meta.url);';
+
+function workerUrls(root: string): Plugin {
+  return {
+    name: 'worker-urls',
+    setup(build) {
+      build.onLoad({ filter: /\/apps\/[^/]+\/src\/.*\.ts$/ }, ({ path }) => {
+        const [, , , ...inside] = relative(root, dirname(path)).split('/');
+        const text = readFileSync(path, 'utf8');
+        return { contents: pointToBundledWorkers(text, inside.join('/')), loader: 'ts' };
+      });
+    },
+  };
+}
+
+function removeOldBuilds(folder: string, currentId: string): void {
+  const builds = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== currentId)
+    .map(({ name }) => ({ name, madeAt: statSync(join(folder, name)).mtimeMs }))
+    .sort((a, b) => b.madeAt - a.madeAt);
+  for (const { name } of builds.slice(buildsKeptMax - 1)) {
+    rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function store(root: string, files: readonly OutputFile[], temporary: string): string {
+  const folder = buildsFolder(root);
+  const id = hashOf(files.map((file) => `${file.path} ${file.hash}`).join('\n')).slice(0, 16);
+  const unfinished = join(folder, `${id}.tmp-${process.pid}`);
+  for (const file of files) {
+    const path = join(unfinished, relative(temporary, file.path));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, file.contents);
+  }
+  if (existsSync(join(folder, id))) rmSync(unfinished, { recursive: true });
+  else renameSync(unfinished, join(folder, id));
+  return id;
+}
+
+async function build(root: string, entries: readonly BundleEntry[]): Promise<BundleManifest> {
+  const esbuild = await import('esbuild');
+  const outdir = join(root, 'bundles'); // names only: nothing is written there
+  const result = await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: entries.map(({ source, target }) => ({ in: join(root, source), out: target })),
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'node',
+    target: 'node26',
+    format: 'esm',
+    conditions: ['@pilotfish/source'],
+    external,
+    banner: { js: banner },
+    // Names in stack traces; comments and blanks are what makes a bundle large.
+    keepNames: true,
+    legalComments: 'none',
+    minifyWhitespace: true,
+    plugins: [workerUrls(root)],
+    logLevel: 'warning',
+  });
+  const sources = Object.keys(result.metafile.inputs);
+  const fixed = ['package-lock.json', relative(root, import.meta.filename)];
+  const inputs = [...sources, ...fixed].map((path) => [path, stateOf(join(root, path))]);
+  const hashes = result.outputFiles.map((file) => [
+    relative(outdir, file.path).replace(/\.mjs$/, ''),
+    hashOf(file.contents),
+  ]);
+  return {
+    id: store(root, result.outputFiles, outdir),
+    inputs: Object.fromEntries(inputs),
+    hashes: Object.fromEntries(hashes),
+  };
+}
+
+/**
+ * Makes the bundles unless they are as new as their sources.
+ *
+ * @throws when a source cannot be bundled; esbuild has then printed where and why
+ */
+export async function ensureBundles(root: string): Promise<BundleManifest> {
+  const entries = listEntries(root);
+  const targets = entries.map(({ target }) => target);
+  const current = readCurrentManifest(root, targets);
+  if (current !== undefined) return current;
+  const folder = buildsFolder(root);
+  mkdirSync(folder, { recursive: true });
+  const manifest = await build(root, entries);
+  const unfinished = join(folder, `current.json.tmp-${process.pid}`);
+  writeFileSync(unfinished, JSON.stringify(manifest));
+  renameSync(unfinished, join(folder, 'current.json'));
+  removeOldBuilds(folder, manifest.id);
+  return manifest;
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isAlive, launchDetached, type ProcessIdentity, stopProcess } from '@pilotfish/servers';
+import { formatLogLine } from './log-line.ts';
+import { answersWell, type Probe } from './probe.ts';
+import { instanceName, type RunnerState } from './state.ts';
+import type { ProcessDefinition } from './supervise.ts';
+
+/** Between SIGTERM and SIGKILL; services close within ten seconds by themselves. */
+const stopSteps = [
+  { signal: 'SIGTERM', waitMs: 12_000 },
+  { signal: 'SIGKILL', waitMs: 2_000 },
+] as const;
+
+export interface ServiceProcess {
+  readonly service: string;
+  readonly replica: number;
+  /** The bundle. */
+  readonly program: string;
+  /** Of the bundle's content. */
+  readonly programHash: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly probe: Probe;
+  /** Folder of the log files. */
+  readonly logs: string;
+}
+
+/** Two processes of one hash are interchangeable. */
+function hashOf({ programHash, env }: ServiceProcess): string {
+  const parts = [process.version, programHash, ...Object.entries(env).flat()];
+  return createHash('sha256').update(parts.join('\0')).digest('hex');
+}
+
+/** The last lines of a log, as a person reads them. */
+export function readLastWords(logFile: string): string {
+  if (!existsSync(logFile)) return 'it wrote nothing';
+  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8);
+  const shown = lines.map((line) => formatLogLine(line, (_, text) => text));
+  // A process that is started again and again says the same again and again.
+  const sentences = shown.map((line) => line?.replace(/^\d\d:\d\d:\d\d /, ''));
+  return [...new Set(sentences)].filter((line) => line !== undefined).join('\n');
+}
+
+/** Ends a process of ours, by force where asking does not help. */
+export async function endProcess(identity: ProcessIdentity): Promise<void> {
+  await stopProcess(identity, stopSteps);
+}
+
+/**
+ * One copy of a service, to be supervised. What survived a killed runner is adopted when it is what
+ * we would start, and replaced otherwise.
+ */
+export function defineServiceProcess(
+  process_: ServiceProcess,
+  state: RunnerState,
+  onAdopted: (name: string) => void,
+): ProcessDefinition {
+  const name = instanceName(process_.service, process_.replica);
+  const hash = hashOf(process_);
+  const logFile = join(process_.logs, `${process_.service}.log`);
+  let survivor = state.survivors[name];
+  return {
+    name,
+    async launch() {
+      const found = survivor;
+      survivor = undefined;
+      if (found !== undefined && isAlive(found.identity)) {
+        if (found.hash === hash && (await answersWell(process_.probe))) {
+          onAdopted(name);
+          return found.identity;
+        }
+        await endProcess(found.identity);
+      }
+      const identity = launchDetached({
+        program: process.execPath,
+        args: [process_.program],
+        env: process_.env,
+        logFile,
+        endWithParent: false,
+      });
+      state.set(name, { identity, hash });
+      return identity;
+    },
+    isReady: () => answersWell(process_.probe),
+    end: endProcess,
+    lastWords: () => readLastWords(logFile),
+  };
+}

@@ -1,0 +1,231 @@
+/**
+ * The whole platform on one machine. Its life: servers → migrations → services, wave after wave →
+ * the sample → up → (told to stop) → applications → services in reverse → servers.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Clock, Fault } from '@pilotfish/kernel';
+import { stopProcess } from '@pilotfish/servers';
+import type { BundleManifest } from './bundle/manifest.ts';
+import { type ConnectionFile, createConnectionFile } from './connection.ts';
+import type { Home } from './home.ts';
+import { defineServiceProcess } from './launch-service.ts';
+import type { LogFollower } from './log-follower.ts';
+import { runOneShot } from './one-shot.ts';
+import type { Ports } from './ports.ts';
+import { postJson } from './probe.ts';
+import type { Screen } from './screen.ts';
+import { type Sample, seedSample } from './seed/seed.ts';
+import { type OpenServer, openNats, openPostgres } from './server-definitions.ts';
+import {
+  coreApiEnv,
+  environmentOf,
+  type ServiceDefinition,
+  services,
+  supervisorSocket,
+  urlOf,
+  type Wiring,
+} from './services.ts';
+import type { Settings } from './settings.ts';
+import type { RunnerState } from './state.ts';
+import { type ProcessDefinition, type SupervisedProcess, supervise } from './supervise.ts';
+
+export interface PlatformDeps {
+  readonly settings: Settings;
+  /** Folder of the bundles and what is in it. */
+  readonly bundles: { readonly folder: string; readonly manifest: BundleManifest };
+  readonly env: NodeJS.ProcessEnv;
+  readonly home: Home;
+  readonly ports: Ports;
+  readonly state: RunnerState;
+  readonly screen: Screen;
+  readonly logs: LogFollower;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Where everything is, once the platform is up. */
+export interface Addresses {
+  readonly apiUrl: string;
+  readonly gitUrl: string;
+  readonly tokenFile: string;
+  readonly sample: Sample | undefined;
+}
+
+export interface Platform {
+  /** Resolves when all is up. What was started so far stays until `stop`, also when it throws. */
+  start(signal: AbortSignal): Promise<Addresses>;
+  stop(): Promise<void>;
+  /** SIGKILL to everything but the applications: for the second Ctrl-C. */
+  kill(): void;
+}
+
+const applicationGraceSeconds = 10;
+
+export function createPlatform(deps: PlatformDeps): Platform {
+  const connection = createConnectionFile(deps.home.connectionFile, deps.state.processIds);
+  const waves: SupervisedProcess[][] = [];
+
+  function keep(definition: ProcessDefinition): SupervisedProcess {
+    return supervise(definition, {
+      clock: deps.clock,
+      random: deps.random,
+      warn: deps.screen.warn,
+      onChange(name, identity) {
+        if (identity === undefined) deps.state.set(name, undefined);
+        connection.update();
+      },
+    });
+  }
+
+  function keepServer(server: OpenServer): void {
+    if (server.definition !== undefined) waves.push([keep(server.definition)]);
+  }
+
+  return {
+    async start(signal) {
+      connection.remove();
+      const adopted: string[] = [];
+      const wiring = await startServers(deps, keepServer, adopted, signal);
+      for (const wave of [1, 2, 3]) {
+        const definitions = services.filter((service) => service.wave === wave);
+        const kept = definitions
+          .flatMap((service) => defineReplicas(service, wiring, deps, adopted))
+          .map(keep);
+        waves.push(kept);
+        await Promise.all(kept.map((each) => each.ready()));
+        signal.throwIfAborted();
+      }
+      if (adopted.length > 0)
+        deps.screen.say(`Went on with what still ran: ${adopted.join(', ')}.`);
+      return await present(deps, connection, signal);
+    },
+    async stop() {
+      connection.remove();
+      await stopApplications(deps);
+      for (const wave of waves.toReversed()) await Promise.all(wave.map((each) => each.stop()));
+      await stopSurvivors(deps.state);
+    },
+    kill() {
+      for (const pid of Object.values(deps.state.processIds()).flat()) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has ended by itself.
+        }
+      }
+    },
+  };
+}
+
+/** Opens both servers, with the migrations in between. */
+async function startServers(
+  deps: PlatformDeps,
+  keepServer: (server: OpenServer) => void,
+  adopted: string[],
+  signal: AbortSignal,
+): Promise<Wiring> {
+  const { home, ports, screen, env } = deps;
+  const note = (name: string, server: OpenServer) => {
+    if (server.isAdopted) adopted.push(name);
+    keepServer(server);
+    return server.url;
+  };
+  const serverDeps = { ...deps, say: screen.say };
+  const databaseUrl = note('postgres', await openPostgres(serverDeps));
+  signal.throwIfAborted();
+  const natsUrl = env.NATS_URL || urlOf(ports, 'nats', 'nats');
+  const wiring = { home, ports, natsUrl };
+  const runCoreApi = (command: string) =>
+    runOneShot({
+      program: join(deps.bundles.folder, 'core-api/main.mjs'),
+      args: [command],
+      env: environmentOf(
+        { prefixes: ['CORE_API_', 'DATABASE_'] },
+        { ...coreApiEnv(wiring, 0), DATABASE_URL: databaseUrl },
+        env,
+      ),
+      onLine: (line) => screen.showLog('core-api', line),
+      signal,
+    });
+  await runCoreApi('migrate');
+  note('nats', await openNats(serverDeps, () => runCoreApi('nats-config')));
+  signal.throwIfAborted();
+  return wiring;
+}
+
+function defineReplicas(
+  service: ServiceDefinition,
+  wiring: Wiring,
+  deps: PlatformDeps,
+  adopted: string[],
+): ProcessDefinition[] {
+  const { bundles, settings, home, logs, screen } = deps;
+  logs.follow(service.name, (line) => screen.showLog(service.name, line));
+  const count = service.isReplicated ? settings.replicas : 1;
+  return Array.from({ length: count }, (_, replica) =>
+    defineServiceProcess(
+      {
+        service: service.name,
+        replica,
+        program: join(bundles.folder, service.name, 'main.mjs'),
+        programHash: bundles.manifest.hashes[`${service.name}/main`] ?? '',
+        env: environmentOf(service, service.env(wiring, replica), deps.env),
+        probe: service.probe(wiring, replica),
+        logs: home.logs,
+      },
+      deps.state,
+      (name) => adopted.push(name),
+    ),
+  );
+}
+
+/** Makes or finds the sample, then publishes the connection. */
+async function present(
+  deps: PlatformDeps,
+  connection: ConnectionFile,
+  signal: AbortSignal,
+): Promise<Addresses> {
+  const { home, ports, screen, settings } = deps;
+  const tokenFile = join(home.identity, 'admin.token');
+  const token = readFileSync(tokenFile, 'utf8').trim();
+  const apiUrl = urlOf(ports, 'core-api');
+  const sampleDir = join(settings.root, 'examples/hello');
+  const say = screen.say;
+  const sample = await seedSample({ apiUrl, token, sampleDir, say, signal }).catch((error) => {
+    signal.throwIfAborted();
+    screen.warn(`The sample application is not there: ${error}`);
+    return undefined;
+  });
+  const gitUrl = sample?.gitUrl ?? urlOf(ports, 'git-server');
+  connection.publish({
+    apiUrl,
+    webSocketUrl: urlOf(ports, 'websocket-gateway', 'ws'),
+    webhookUrl: urlOf(ports, 'webhook-gateway'),
+    token,
+    ...sample,
+    gitUrl,
+  });
+  return { apiUrl, gitUrl, tokenFile, sample };
+}
+
+async function stopApplications({ home, state, screen }: PlatformDeps): Promise<void> {
+  if (state.processIds().supervisor === undefined) return;
+  const address = { socketPath: supervisorSocket(home), path: '/stop-all' };
+  const body = { graceSecondsMax: applicationGraceSeconds };
+  const stopped = await postJson(address, body, (applicationGraceSeconds + 5) * 1000);
+  if (!stopped) screen.warn('The supervisor did not confirm that all applications have stopped.');
+}
+
+/** What an earlier run left and this one had not yet taken over when it was told to stop. */
+async function stopSurvivors(state: RunnerState): Promise<void> {
+  for (const [name, { identity }] of Object.entries(state.survivors)) {
+    // Every one of our programs, the servers too, takes SIGINT as "end now, in good order".
+    const gone = await stopProcess(identity, [
+      { signal: 'SIGINT', waitMs: 15_000 },
+      { signal: 'SIGKILL', waitMs: 2_000 },
+    ]);
+    if (!gone) throw new Fault('timeout', `${name} (pid ${identity.pid}) does not end`);
+    state.set(name, undefined);
+  }
+}

@@ -1,0 +1,45 @@
+import { request } from 'node:http';
+
+/** Where a process says that it is ready: a URL, or a path on its unix socket. */
+export type Probe =
+  | { readonly url: string }
+  | { readonly socketPath: string; readonly path: string };
+
+const answerTimeoutMs = 2_000;
+
+/** True when the probe answers 2xx within two seconds. */
+export function answersWell(probe: Probe): Promise<boolean> {
+  return new Promise((resolve) => {
+    const options = { method: 'GET', timeout: answerTimeoutMs, agent: false };
+    const call = 'url' in probe ? request(probe.url, options) : request({ ...probe, ...options });
+    call.once('response', (response) => {
+      response.resume();
+      const { statusCode = 0 } = response;
+      resolve(statusCode >= 200 && statusCode < 300);
+    });
+    call.once('timeout', () => call.destroy());
+    call.once('error', () => resolve(false));
+    call.once('close', () => resolve(false));
+    call.end();
+  });
+}
+
+/** Posts JSON to a unix socket. False when nobody answers 2xx within the time. */
+export function postJson(
+  address: { readonly socketPath: string; readonly path: string },
+  body: unknown,
+  timeoutMs: number,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const headers = { 'content-type': 'application/json' };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const call = request({ ...address, method: 'POST', headers, agent: false, signal });
+    call.once('response', (response) => {
+      response.resume();
+      const { statusCode = 0 } = response;
+      resolve(statusCode >= 200 && statusCode < 300);
+    });
+    call.once('error', () => resolve(false));
+    call.end(JSON.stringify(body));
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * Keeps one process alive. Its life: launch (or adopt) → runs → ended → wait → launch …, until
+ * `stop`. The wait grows with each end in a short time and is forgotten after a healthy while.
+ */
+import { backoffDelayMs, type Clock, Fault } from '@pilotfish/kernel';
+import { isAlive, type ProcessIdentity } from '@pilotfish/servers';
+
+export interface ProcessDefinition {
+  readonly name: string;
+  /** Starts the process, or finds it running. */
+  launch(): Promise<ProcessIdentity>;
+  isReady(): Promise<boolean>;
+  /** Resolves when the process is gone. */
+  end(identity: ProcessIdentity): Promise<void>;
+  /** The last lines it wrote, for the sentence that tells why it does not come up. */
+  lastWords(): string;
+}
+
+export interface SuperviseDeps {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly warn: (sentence: string) => void;
+  /** Called with the identity when the process began, with undefined when it ended. */
+  readonly onChange: (name: string, identity: ProcessIdentity | undefined) => void;
+}
+
+export interface SupervisedProcess {
+  readonly name: string;
+  /** Resolves when it answers that it is ready; throws when it does not come up. */
+  ready(): Promise<void>;
+  /** Ends it for good. */
+  stop(): Promise<void>;
+}
+
+const restartPolicy = { firstDelayMs: 200, delayMsMax: 5_000 };
+const healthyAfterMs = 10_000;
+const lookEveryMs = 200;
+const readyTimeoutMs = 90_000;
+/** A process that ends this often before it was ready once will not come up at all. */
+const earlyEndsMax = 4;
+
+export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): SupervisedProcess {
+  const { clock, random, warn, onChange } = deps;
+  const { name } = definition;
+  const stopping = new AbortController();
+  let current: ProcessIdentity | undefined;
+  let wasReady = false;
+  let endsInShort = 0;
+  let lastProblem = '';
+
+  async function runOnce(): Promise<void> {
+    try {
+      current = await definition.launch();
+    } catch (error) {
+      lastProblem = error instanceof Error ? error.message : String(error);
+      return;
+    }
+    onChange(name, current);
+    while (isAlive(current) && !stopping.signal.aborted) {
+      await clock.sleep(lookEveryMs, stopping.signal).catch(() => undefined);
+    }
+  }
+
+  async function keepAlive(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const beganMs = clock.monotonicMs();
+      lastProblem = '';
+      await runOnce();
+      if (stopping.signal.aborted) return;
+      current = undefined;
+      onChange(name, undefined);
+      if (clock.monotonicMs() - beganMs > healthyAfterMs) endsInShort = 0;
+      const delayMs = backoffDelayMs(restartPolicy, endsInShort, random());
+      endsInShort += 1;
+      const what = lastProblem === '' ? 'ended' : `cannot start (${lastProblem})`;
+      warn(`${name} ${what}; starting it again in ${(delayMs / 1000).toFixed(1)} s.`);
+      await clock.sleep(delayMs, stopping.signal).catch(() => undefined);
+    }
+  }
+
+  const kept = keepAlive();
+  return {
+    name,
+    async ready() {
+      const giveUpMs = clock.monotonicMs() + readyTimeoutMs;
+      while (!(await definition.isReady())) {
+        const hasFailed = !wasReady && endsInShort >= earlyEndsMax;
+        if (hasFailed || clock.monotonicMs() > giveUpMs) {
+          const words = lastProblem || definition.lastWords();
+          throw new Fault('unavailable', `${name} does not come up: ${words}`);
+        }
+        await clock.sleep(50, stopping.signal);
+      }
+      wasReady = true;
+    },
+    async stop() {
+      stopping.abort(new Error(`${name} is being stopped`));
+      await kept;
+      if (current !== undefined) await definition.end(current);
+      current = undefined;
+      onChange(name, undefined);
+    },
+  };
+}
