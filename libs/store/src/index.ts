@@ -73,6 +73,13 @@ export {
   type StageRow,
 } from './repositories/environments.ts';
 export {
+  deleteEarlyEvents,
+  findExecutionOfCluster,
+  insertEarlyEvents,
+  insertEvents,
+  listEarlyEvents,
+} from './repositories/events.ts';
+export {
   countOpenRequests,
   findExecutions,
   listExecutions,

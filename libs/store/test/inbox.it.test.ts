@@ -35,7 +35,7 @@ test('a delivery is stored once, and a repeat answers the id of the first', asyn
   expect(other?.isNew).toBe(true);
   const [row] =
     await sql`select body, headers from delivery_payloads where delivery_id = ${first?.id ?? ''}`;
-  expect([...row?.body]).toEqual([0, 255, 123]);
+  expect(Array.from(row?.body ?? [])).toEqual([0, 255, 123]);
   expect(row?.headers).toEqual(delivery().headers);
 });
 

@@ -88,7 +88,11 @@ export async function enqueueExecution(
 ): Promise<EnqueueOutcome> {
   const environment = await lockEnvironment(tx, request.environmentId);
   const open = await listOpenExecutions(tx, environment.id);
-  const decision = decideEnqueue(environment.queuePolicy, request, open.map(describeOpen));
+  const decision = decideEnqueue(
+    environment.queuePolicy,
+    request,
+    open.map((execution) => describeOpen(environment, execution)),
+  );
   if (decision.kind === 'refused') return decision;
 
   const inStages = await listServicesByStage(tx, environment.id);
@@ -132,10 +136,13 @@ export async function enqueueExecution(
 type InStage = { readonly service: ServiceRow; readonly stage: StageRow };
 type NewExecution = Parameters<typeof insertExecution>[1];
 
-function describeOpen(execution: ExecutionRow): OpenExecution {
+function describeOpen(environment: EnvironmentRow, execution: ExecutionRow): OpenExecution {
+  // Deleting one service leaves the environment open for more; deleting the environment does not.
+  const isPartial = execution.action === 'DELETE' && environment.desiredState !== 'DELETED';
+  const action = isPartial ? 'STOP' : execution.action;
   const phase =
     execution.status === 'CANCELING' ? 'canceling' : isHandedOut(execution) ? 'released' : 'queued';
-  return { executionId: execution.id, action: execution.action, origin: execution.origin, phase };
+  return { executionId: execution.id, action, origin: execution.origin, phase };
 }
 
 /** A service as the new execution is to treat it. */

@@ -2,4 +2,7 @@ import type { RoleName } from '../config.ts';
 import type { Role } from './role.ts';
 
 /** The roles of this binary. Loaded when they are started: one alone does not pay for the others. */
-export const roles: Partial<Record<RoleName, () => Promise<Role>>> = {};
+export const roles: Partial<Record<RoleName, () => Promise<Role>>> = {
+  relay: async () => (await import('./relay.ts')).relayRole,
+  ingester: async () => (await import('./ingester.ts')).ingesterRole,
+};

@@ -1,0 +1,142 @@
+import { environmentState, serviceState } from '@pilotfish/domain-deploy';
+import type { ReleaseId, ServiceId, StageId } from '@pilotfish/kernel';
+import {
+  activateRelease,
+  type EnvironmentRow,
+  type ExecutionRow,
+  endPendingReleases,
+  type TenantTransaction,
+  tables,
+} from '@pilotfish/store';
+import { and, eq, sql } from 'drizzle-orm';
+import type { ExecutionView, ServicePart } from './fold-events.ts';
+
+/**
+ * Writes what events changed. Services and environment show their newest request: what an older
+ * execution still does moves releases and generations, not their state.
+ */
+export async function saveView(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  environment: EnvironmentRow,
+  execution: ExecutionRow,
+  before: ExecutionView,
+  after: ExecutionView,
+): Promise<void> {
+  for (const [stageId, stage] of after.stages) {
+    if (before.stages.get(stageId) === stage) continue;
+    await updateStage(tx, execution, stageId, stage);
+  }
+  for (const [serviceId, service] of after.services) {
+    const previous = before.services.get(serviceId);
+    if (previous === service) continue;
+    await updatePart(tx, execution, serviceId, service);
+    if (previous?.progress !== service.progress) {
+      await applyProgress(tx, now, execution, serviceId, service);
+    }
+  }
+  if (before.status !== after.status) {
+    await applyStatus(tx, now, environment, execution, after);
+  }
+}
+
+async function updateStage(
+  tx: TenantTransaction,
+  execution: ExecutionRow,
+  stageId: StageId,
+  stage: Partial<typeof tables.executionStages.$inferInsert>,
+): Promise<void> {
+  const { executionStages } = tables;
+  await tx.db
+    .update(executionStages)
+    .set(stage)
+    .where(
+      and(eq(executionStages.executionId, execution.id), eq(executionStages.stageId, stageId)),
+    );
+}
+
+async function updatePart(
+  tx: TenantTransaction,
+  execution: ExecutionRow,
+  serviceId: ServiceId,
+  { progress, failure, startedAt, endedAt }: ServicePart,
+): Promise<void> {
+  const { executionServices } = tables;
+  await tx.db
+    .update(executionServices)
+    .set({ progress, failure, startedAt, endedAt })
+    .where(
+      and(
+        eq(executionServices.executionId, execution.id),
+        eq(executionServices.serviceId, serviceId),
+      ),
+    );
+}
+
+async function applyProgress(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  execution: ExecutionRow,
+  serviceId: ServiceId,
+  service: ServicePart,
+): Promise<void> {
+  const { services } = tables;
+  const isNewest = eq(services.lastExecutionId, execution.id);
+  await tx.db
+    .update(services)
+    .set({ state: serviceState(service.action, service.progress) })
+    .where(and(eq(services.id, serviceId), isNewest));
+  switch (service.progress) {
+    case 'DEPLOYED':
+      if (service.releaseId === null) return;
+      await activateRelease(tx, serviceId, service.releaseId, service.endedAt ?? now);
+      await tx.db
+        .update(services)
+        .set({ currentReleaseId: service.releaseId, lastDeployedAt: service.endedAt ?? now })
+        .where(eq(services.id, serviceId));
+      return;
+    case 'DELETED':
+      await tx.db.update(services).set({ deletedAt: now }).where(eq(services.id, serviceId));
+      return;
+    case 'BUILD_FAILED':
+    case 'DEPLOY_FAILED':
+      return await endPendingReleases(tx, releaseOf(service), 'FAILED');
+    case 'CANCELED':
+    case 'SKIPPED':
+      return await endPendingReleases(tx, releaseOf(service), 'CANCELED');
+    default:
+  }
+}
+
+function releaseOf({ releaseId }: ServicePart): readonly ReleaseId[] {
+  return releaseId === null ? [] : [releaseId];
+}
+
+async function applyStatus(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  environment: EnvironmentRow,
+  execution: ExecutionRow,
+  { status }: ExecutionView,
+): Promise<void> {
+  const { environments } = tables;
+  const isDeleted =
+    status === 'SUCCEEDED' &&
+    execution.action === 'DELETE' &&
+    environment.desiredState === 'DELETED';
+  await tx.db
+    .update(environments)
+    .set({
+      updatedAt: now,
+      ...(environment.lastExecutionId === execution.id
+        ? { state: environmentState(execution.action, status) }
+        : {}),
+      ...(status === 'SUCCEEDED'
+        ? {
+            appliedGeneration: sql`greatest(${environments.appliedGeneration}, ${execution.generation})`,
+          }
+        : {}),
+      ...(isDeleted ? { deletedAt: now } : {}),
+    })
+    .where(eq(environments.id, environment.id));
+}

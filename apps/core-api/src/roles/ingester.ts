@@ -1,0 +1,81 @@
+/**
+ * The ingester: what engines report, Postgres holds, and then the engine is told that it does.
+ *
+ * A batch of messages → grouped by execution → each group one transaction → `confirmed` to each
+ * cluster → the messages are acknowledged. Killed in between, JetStream delivers the batch again and
+ * the sequence finds nothing new; an engine forgets nothing before it hears `confirmed`.
+ */
+import type { Received } from '@pilotfish/bus';
+import { type EventBatch, messages } from '@pilotfish/contracts';
+import { type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
+import { type IngestDeps, ingestBatches } from '../ingest/ingest-batches.ts';
+import type { Role, RoleDeps } from './role.ts';
+
+/** Messages per batch; each holds up to 500 events. */
+const batchMax = 100;
+/** Executions committed side by side, bounded by the connections. */
+const lanes = 4;
+
+export const ingesterRole: Role = async (deps) => {
+  const consumption = deps.bus.consume(messages.events, {
+    durable: 'ingester',
+    batchMax,
+    handle: (batch) => handleBatch(deps, batch),
+  });
+  return { close: () => consumption.close() };
+};
+
+type EventMessage = Received<typeof messages.events.subject, EventBatch>;
+type HandleDeps = IngestDeps & Pick<RoleDeps, 'bus' | 'clock'>;
+
+/** @throws a retryable Fault where the batch is to be delivered again */
+export async function handleBatch(
+  deps: HandleDeps,
+  received: readonly EventMessage[],
+): Promise<void> {
+  const groups = [...Map.groupBy(received, (m) => m.parameters.executionId).values()];
+  const confirmed = new Map<string, { executionId: ExecutionId; sequence: number }[]>();
+  let released = false;
+  const lane = async () => {
+    for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
+      const result = await ingestGroup(deps, group);
+      const [first] = group;
+      if (first === undefined || result === null) continue;
+      released ||= result.released;
+      if (result.confirmedSequence === null) continue;
+      const { clusterId } = first.parameters;
+      const list = confirmed.get(clusterId) ?? [];
+      list.push({
+        executionId: first.parameters.executionId as ExecutionId,
+        sequence: result.confirmedSequence,
+      });
+      confirmed.set(clusterId, list);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  for (const [clusterId, list] of confirmed) {
+    deps.bus.ring(messages.confirmed, { clusterId }, { confirmed: list });
+  }
+  if (released) deps.bus.ring(messages.outboxWritten, {}, {});
+}
+
+/** Null where the group can never be committed: it must not hold up everybody else's events. */
+async function ingestGroup(deps: HandleDeps, group: readonly EventMessage[]) {
+  const [first] = group;
+  if (first === undefined) return null;
+  const { clusterId, executionId } = first.parameters;
+  try {
+    return await ingestBatches(
+      deps,
+      deps.clock.now(),
+      clusterId as ClusterId,
+      executionId as ExecutionId,
+      group.map((message) => message.body),
+    );
+  } catch (thrown) {
+    const fault = toFault(thrown);
+    if (fault.retryable) throw fault;
+    deps.logger.error({ err: fault, internal: fault.internal, executionId }, 'events are refused');
+    return null;
+  }
+}
