@@ -1,0 +1,112 @@
+import { Fault } from '@pilotfish/kernel';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createBatcher } from './batcher.ts';
+
+const limits = { batchItemsMax: 5, batchBytesMax: 100, inFlightMax: 2, queueItemsMax: 50 };
+
+/** A durable step that a test finishes by hand. */
+function controlled() {
+  const runs: { batch: readonly number[]; finish: (error?: unknown) => void }[] = [];
+  const run = (batch: readonly number[]) =>
+    new Promise<string[]>((resolve, reject) => {
+      const finish = (error?: unknown) =>
+        error ? reject(error) : resolve(batch.map((item) => `stored ${item}`));
+      runs.push({ batch, finish });
+    });
+  return { run, runs };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test('the first item leaves at once, the next ones gather while both places are taken', async () => {
+  const { run, runs } = controlled();
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...limits });
+  const results = [1, 2, 3, 4, 5, 6, 7, 8].map((item) => batcher.add(item));
+  expect(runs.map(({ batch }) => batch)).toEqual([[1], [2]]);
+  runs[0]!.finish();
+  await settle();
+  expect(runs[2]!.batch).toEqual([3, 4, 5, 6, 7]);
+  expect(await results[0]).toBe('stored 1');
+  for (const { finish } of [...runs]) finish();
+  await settle();
+  for (const { finish } of runs) finish();
+  expect(await Promise.all(results)).toContain('stored 8');
+  await batcher.idle();
+});
+
+test('every item is answered with its own result, and no batch exceeds a limit', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 1, max: 150 }), { maxLength: 50 }),
+      async (sizes) => {
+        let running = 0;
+        const batcher = createBatcher<{ index: number; bytes: number }, number>({
+          async run(batch) {
+            running += 1;
+            expect(running).toBeLessThanOrEqual(limits.inFlightMax);
+            expect(batch.length).toBeLessThanOrEqual(limits.batchItemsMax);
+            const bytes = batch.reduce((sum, item) => sum + item.bytes, 0);
+            expect(batch.length === 1 || bytes <= limits.batchBytesMax).toBe(true);
+            await settle();
+            running -= 1;
+            return batch.map(({ index }) => index);
+          },
+          bytesOf: ({ bytes }) => bytes,
+          ...limits,
+        });
+        const results = sizes.map((bytes, index) => batcher.add({ index, bytes }));
+        expect(await Promise.all(results)).toEqual(sizes.map((_bytes, index) => index));
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+test('one item more than the queue holds is refused, and the others are not', async () => {
+  const { run, runs } = controlled();
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...limits });
+  const all = Array.from({ length: limits.queueItemsMax + 2 }, (_value, item) => batcher.add(item));
+  await expect(batcher.add(99)).rejects.toMatchObject({ code: 'overloaded' });
+  while (batcher.waiting() > 0 || runs.some(({ batch }) => batch.length > 0)) {
+    for (const { finish } of runs.splice(0)) finish();
+    await settle();
+  }
+  expect((await Promise.all(all)).length).toBe(limits.queueItemsMax + 2);
+});
+
+test('an item that cannot be stored does not take its neighbours along', async () => {
+  let calls = 0;
+  const batcher = createBatcher<number, number>({
+    async run(batch) {
+      calls += 1;
+      await settle();
+      if (batch.includes(3)) throw new Fault('internal', 'this one cannot be stored');
+      return batch;
+    },
+    bytesOf: () => 1,
+    ...limits,
+  });
+  const results = await Promise.allSettled([0, 1, 2, 3, 4].map((item) => batcher.add(item)));
+  expect(results.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+  ]);
+  expect(calls).toBe(2 + 1 + 3);
+});
+
+test('a database that is away fails the whole batch once, without trying each item', async () => {
+  const { run, runs } = controlled();
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...limits });
+  const results = [1, 2, 3, 4].map((item) => batcher.add(item));
+  const settled = Promise.allSettled(results);
+  const away = new Fault('unavailable', 'away');
+  for (const { finish } of runs.splice(0)) finish(away);
+  await settle();
+  for (const { finish } of runs.splice(0)) finish(away);
+  expect((await settled).every(({ status }) => status === 'rejected')).toBe(true);
+  expect(runs).toEqual([]);
+});

@@ -1,0 +1,52 @@
+import type { CounterMetric, HistogramMetric, Metrics } from '@pilotfish/runtime';
+import type { Provider } from './providers/providers.ts';
+
+/** What became of one request. */
+export type Outcome =
+  | 'stored'
+  | 'duplicate'
+  | 'refused'
+  | 'too_large'
+  | 'overloaded'
+  | 'unavailable'
+  | 'broken_off'
+  | 'failed';
+
+export interface GatewayMetrics {
+  count(provider: Provider | 'unknown', outcome: Outcome): void;
+  readonly appendSeconds: HistogramMetric;
+  readonly batchDeliveries: HistogramMetric;
+}
+
+export function createGatewayMetrics(
+  metrics: Metrics,
+  read: { readonly bodyBytes: () => number; readonly waiting: () => number },
+): GatewayMetrics {
+  const deliveries: CounterMetric = metrics.counter({
+    name: 'pilotfish_webhook_deliveries_total',
+    help: 'Requests to a webhook by provider and by what became of them',
+    labels: ['provider', 'outcome'],
+  });
+  metrics.gauge({
+    name: 'pilotfish_webhook_body_bytes',
+    help: 'Bodies in memory just now',
+    read: read.bodyBytes,
+  });
+  metrics.gauge({
+    name: 'pilotfish_webhook_waiting_deliveries',
+    help: 'Verified deliveries that wait for a batch',
+    read: read.waiting,
+  });
+  return {
+    count: (provider, outcome) => deliveries.add(1, { provider, outcome }),
+    appendSeconds: metrics.histogram({
+      name: 'pilotfish_webhook_append_seconds',
+      help: 'Time until a batch of deliveries was fsynced',
+    }),
+    batchDeliveries: metrics.histogram({
+      name: 'pilotfish_webhook_batch_deliveries',
+      help: 'Deliveries per batch',
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200],
+    }),
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * The kinds of signature that providers use, as pure functions. All of them compare in constant
+ * time, try every secret whether or not an earlier one matched, and do the same work for a
+ * malformed signature as for a wrong one.
+ */
+import { createHash, createHmac } from 'node:crypto';
+import { constantTimeEqual } from '@pilotfish/crypto';
+
+/** Header names in lower case, as Node gives them. */
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** A request as it came and the secrets of which one must have signed it. */
+export interface SignedRequest {
+  readonly headers: RequestHeaders;
+  /** The raw bytes: parsing and printing again would change what was signed. */
+  readonly body: Uint8Array;
+  /** The current one, and the previous one while both are valid after a rotation. */
+  readonly secrets: readonly string[];
+  readonly now: Temporal.Instant;
+}
+
+/** The value of a header that came exactly once and is not empty. */
+export function headerOf(headers: RequestHeaders, name: string): string | null {
+  const value = headers[name];
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** No HMAC-SHA-256 of anything that one could find: stands in for a signature that is none. */
+const impossible = Buffer.alloc(32);
+
+/** `<prefix><64 hex digits>`: the HMAC-SHA-256 of the body, the secret's text being the key. */
+export function hasHexSignature(
+  request: SignedRequest,
+  signature: string | null,
+  prefix: '' | 'sha256=',
+): boolean {
+  const hex = signature?.startsWith(prefix) ? signature.slice(prefix.length) : '';
+  const wellFormed = /^[0-9a-f]{64}$/i.test(hex);
+  const given = wellFormed ? Buffer.from(hex, 'hex') : impossible;
+  let matches = false;
+  for (const secret of request.secrets) {
+    const expected = createHmac('sha256', secret).update(request.body).digest();
+    if (constantTimeEqual(given, expected)) matches = true;
+  }
+  return matches && wellFormed;
+}
+
+/** The secret itself as a header. Hashed first, so that not even its length can be measured. */
+export function hasSecretToken(request: SignedRequest, token: string | null): boolean {
+  const given = sha256(token ?? '');
+  let matches = false;
+  for (const secret of request.secrets) {
+    if (constantTimeEqual(given, sha256(secret))) matches = true;
+  }
+  return matches && token !== null;
+}
+
+/** How far a Standard Webhooks timestamp may be from our clock, in either direction. */
+export const timestampToleranceSeconds = 300;
+/** A sender that rotates its keys sends one signature per key; more than a few are noise. */
+const signaturesMax = 8;
+
+/**
+ * Standard Webhooks: `webhook-signature` holds `v1,<base64>` entries separated by spaces, each the
+ * HMAC-SHA-256 of `id.timestamp.body`. The secret is `whsec_<base64 of the key>`; where it has
+ * another form, its text is the key.
+ */
+export function hasStandardSignature(request: SignedRequest): boolean {
+  const { body, headers, now, secrets } = request;
+  const id = headerOf(headers, 'webhook-id') ?? '';
+  const timestamp = headerOf(headers, 'webhook-timestamp') ?? '';
+  const given = (headerOf(headers, 'webhook-signature') ?? '')
+    .split(' ')
+    .slice(0, signaturesMax)
+    .flatMap((entry) => {
+      const base64 = /^v1,([A-Za-z0-9+/]{43}=)$/.exec(entry)?.[1];
+      return base64 === undefined ? [] : [Buffer.from(base64, 'base64')];
+    });
+  let matches = false;
+  for (const secret of secrets) {
+    const mac = createHmac('sha256', standardKeyOf(secret));
+    const expected = mac.update(`${id}.${timestamp}.`).update(body).digest();
+    for (const signature of given.length > 0 ? given : [impossible]) {
+      if (constantTimeEqual(signature, expected)) matches = true;
+    }
+  }
+  return matches && id !== '' && isTimely(timestamp, now);
+}
+
+/** The tolerance is what keeps a recorded delivery from being played back later. */
+function isTimely(timestamp: string, now: Temporal.Instant): boolean {
+  if (!/^\d{1,12}$/.test(timestamp)) return false;
+  const ageSeconds = now.epochMilliseconds / 1000 - Number(timestamp);
+  return Math.abs(ageSeconds) <= timestampToleranceSeconds;
+}
+
+function standardKeyOf(secret: string): Buffer {
+  const prefix = 'whsec_';
+  return secret.startsWith(prefix)
+    ? Buffer.from(secret.slice(prefix.length), 'base64')
+    : Buffer.from(secret, 'utf8');
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest();
+}
