@@ -42,7 +42,7 @@ interface Call {
   readonly parameter: string;
 }
 
-type Handle = (call: Call) => Promise<unknown> | unknown;
+type Handle = (call: Call) => unknown;
 
 /** Answered already: nothing is to be sent by the caller. */
 const answered = Symbol('answered');
