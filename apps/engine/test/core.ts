@@ -11,8 +11,6 @@ import { runExecution } from '../src/execution/run-execution.ts';
 import type { OpenSecrets } from '../src/execution/run-service.ts';
 import { type Journal, openJournal } from '../src/journal/journal.ts';
 
-export const workerUrl = new URL('../src/journal/journal-worker.ts', import.meta.url);
-
 /** Backs off without waiting: what is tested is order, not patience. */
 export const hastyClock: Clock = {
   ...systemClock,
@@ -45,7 +43,6 @@ export interface CoreOptions {
 export async function openCore(options: CoreOptions): Promise<Core> {
   const opened = await openJournal({
     file: options.file,
-    workerUrl,
     onDeath: (error) => {
       throw error;
     },

@@ -48,7 +48,7 @@ export type ExecutionOutcome = 'SUCCEEDED' | 'FAILED' | 'CANCELED' | 'REFUSED';
 export type NumberedEvent = EventBody & { readonly sequence: number; readonly at: string };
 
 /** In bytes of one line of an explanation: 40 of them travel in one event. */
-const explanationLineBytesMax = 2048;
+const explanationLineBytesMax = 1024;
 
 /**
  * The event with every text that a person may read passed through `scrub` and cut to its limit.

@@ -58,7 +58,9 @@ export interface Ledger {
   highestEpoch(): number;
   raiseEpoch(epoch: number): Promise<void>;
   /** Takes a new execution in; the task may be acked when this resolves. */
-  receive(row: ExecutionRow, events?: readonly EventBody[]): Promise<Execution>;
+  receive(row: ExecutionRow, options?: ReceiveOptions): Promise<Execution>;
+  /** How many deletions of environments of older epochs were taken in under the highest one. */
+  inheritedDeletions(): number;
   /** The control plane issued a known execution again: reports are repeated above its floor. */
   reissue(execution: Execution, task: ReissuedTask): Promise<void>;
   /** Resolves when it is durable. */
@@ -68,6 +70,12 @@ export interface Ledger {
   /** @returns false where it is over already, or was asked for before */
   cancel(execution: Execution, mode: Exclude<CancelMode, 'none'>): Promise<boolean>;
   confirm(executionId: ExecutionId, sequence: number): Promise<void>;
+}
+
+export interface ReceiveOptions {
+  /** Written with it, numbered from above its floor: the terminal event of a refusal. */
+  readonly events?: readonly EventBody[];
+  readonly inheritedDeletion?: boolean;
 }
 
 export interface ReissuedTask {
@@ -92,6 +100,7 @@ export function createLedger(deps: LedgerDeps): Ledger {
   const executions = loadExecutions(contents);
   const generations = new Map(contents.environments.map((row) => [row.environmentId, row]));
   let highestEpoch = Number(contents.meta.highest_epoch ?? 0);
+  let inherited = parseInherited(contents.meta.inherited_deletions);
   let confirmedSincePrune = 0;
   const write = createWriteQueue({ journal, clock, onPublishable });
 
@@ -101,13 +110,20 @@ export function createLedger(deps: LedgerDeps): Ledger {
     return [{ kind: 'meta_set', key: 'highest_epoch', value: String(epoch) }];
   }
 
+  function countDeletion(): JournalChange[] {
+    const count = inherited.epoch === highestEpoch ? inherited.count + 1 : 1;
+    inherited = { epoch: highestEpoch, count };
+    return [{ kind: 'meta_set', key: 'inherited_deletions', value: `${highestEpoch}:${count}` }];
+  }
+
   const ledger: Ledger = {
     find: (executionId) => executions.get(executionId),
     unconfirmed: () => [...executions.values()].filter(({ state }) => state !== 'confirmed'),
     generations: () => generations,
     highestEpoch: () => highestEpoch,
     raiseEpoch: (epoch) => write.now(raiseEpochChanges(epoch)),
-    async receive(row, events = []) {
+    inheritedDeletions: () => (inherited.epoch === highestEpoch ? inherited.count : 0),
+    async receive(row, { events = [], inheritedDeletion = false } = {}) {
       assert(!executions.has(row.executionId), `execution ${row.executionId} is new`);
       // Numbered by `numberEvents`, which counts on from the row's floor.
       const execution = toExecution(row);
@@ -116,9 +132,11 @@ export function createLedger(deps: LedgerDeps): Ledger {
         const { environmentId, generation, epoch } = row;
         generations.set(environmentId, { environmentId, generation, epoch });
       }
+      const epochChanges = raiseEpochChanges(row.epoch);
       await write.now(
         [
-          ...raiseEpochChanges(row.epoch),
+          ...epochChanges,
+          ...(inheritedDeletion ? countDeletion() : []),
           { kind: 'execution_received', row },
           ...numberEvents(execution, events, clock),
         ],
@@ -195,6 +213,11 @@ export function createLedger(deps: LedgerDeps): Ledger {
     },
   };
   return ledger;
+}
+
+function parseInherited(text = '0:0'): { epoch: number; count: number } {
+  const [epoch = 0, count = 0] = text.split(':').map(Number);
+  return { epoch, count };
 }
 
 function loadExecutions(contents: JournalContents): Map<ExecutionId, Execution> {

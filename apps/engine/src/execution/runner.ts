@@ -1,5 +1,6 @@
 /** Which executions run: at most one per environment, at most so many at once, older ones first. */
 import type { EnvironmentId } from '@pilotfish/kernel';
+import { untilAborted } from '../until-aborted.ts';
 import type { Execution } from './execution.ts';
 
 export interface Runner {
@@ -56,12 +57,9 @@ export function createRunner({ slots, run }: RunnerDeps): Runner {
     freeSlots,
     async slotFree(signal) {
       while (freeSlots() === 0) {
-        signal.throwIfAborted();
-        const { promise, resolve, reject } = Promise.withResolvers<void>();
-        const onAbort = () => reject(signal.reason);
-        signal.addEventListener('abort', onAbort, { once: true });
+        const { promise, resolve } = Promise.withResolvers<void>();
         slotWaiters.push(resolve);
-        await promise.finally(() => signal.removeEventListener('abort', onAbort));
+        await untilAborted(promise, signal);
       }
     },
     running: () => [...running.values()].map(({ execution }) => execution),

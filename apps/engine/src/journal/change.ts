@@ -101,7 +101,8 @@ export type JournalChange =
   /** Forgets confirmed executions beyond the newest `keep` and the latest of each environment. */
   | { readonly kind: 'executions_pruned'; readonly keep: number };
 
-export type MetaKey = 'engine_id' | 'cluster_id' | 'highest_epoch';
+/** `inherited_deletions`: `epoch:count`, see `decideIntake`. */
+export type MetaKey = 'engine_id' | 'highest_epoch' | 'inherited_deletions';
 
 /** The highest generation that was accepted for an environment, and under which epoch. */
 export interface EnvironmentRow {

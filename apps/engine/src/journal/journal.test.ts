@@ -13,7 +13,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ExecutionRow, JournalChange } from './change.ts';
 import { type Journal, openJournal } from './journal.ts';
 
-const workerUrl = new URL('./journal-worker.ts', import.meta.url);
 let folder: string;
 let file: string;
 const opened: Journal[] = [];
@@ -31,7 +30,7 @@ async function open(): Promise<Journal> {
   const onDeath = (error: Error) => {
     throw error;
   };
-  const journal = await openJournal({ file, workerUrl, onDeath });
+  const journal = await openJournal({ file, onDeath });
   opened.push(journal);
   return journal;
 }

@@ -26,11 +26,6 @@ export interface Journal {
 
 export interface JournalOptions {
   readonly file: string;
-  /**
-   * The program of the thread. Passed in, because a bundle has one file: its main module loads
-   * `journal-worker.ts` when it finds itself in a worker.
-   */
-  readonly workerUrl: URL;
   /** Called once if the thread dies: nothing can be made durable any more, the process must end. */
   readonly onDeath: (error: Error) => void;
 }
@@ -40,10 +35,13 @@ type Waiting = {
   readonly reject: (error: Error) => void;
 };
 
+// In this very form the bundler finds it and points it to the thread's own bundle.
+const workerUrl = new URL('./journal-worker.ts', import.meta.url);
+
 /** @throws Fault `conflict` (in use, or written by a newer engine), `unavailable` (cannot be opened) */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const workerData: JournalWorkerData = { pilotfishJournal: options.file };
-  const worker = new Worker(options.workerUrl, { workerData });
+  const worker = new Worker(workerUrl, { workerData });
   const [first] = (await once(worker, 'message')) as [JournalAnswer];
   if (first.kind === 'not_opened') throw new Fault(first.code, first.detail);
   if (first.kind !== 'opened') throw new Fault('internal', 'The journal answered out of turn');

@@ -1,0 +1,209 @@
+/**
+ * The engine with its real surroundings: identity → journal → target → resume → credentials →
+ * connection. Everything up to `resume` needs no control plane once the engine is enrolled.
+ */
+import { randomInt } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connectBus } from '@pilotfish/bus';
+import { readSecretFile } from '@pilotfish/crypto';
+import { createGit, gitEnvironment } from '@pilotfish/git';
+import { buildServer } from '@pilotfish/http';
+import { systemClock, toFault } from '@pilotfish/kernel';
+import {
+  createHealth,
+  createMetrics,
+  type Health,
+  type Logger,
+  type Metrics,
+  type RunningService,
+} from '@pilotfish/runtime';
+import {
+  createEdgeClient,
+  createProcessTarget,
+  createSupervisorClient,
+} from '@pilotfish/target-process';
+import type { Config } from './config.ts';
+import { type Engine, startEngine } from './engine.ts';
+import { createCoreApi } from './identity/core-api.ts';
+import { type CredentialsKeeper, keepCredentials } from './identity/credentials-keeper.ts';
+import { type Enrolled, enrol } from './identity/enrol.ts';
+import { createOpenSecrets } from './identity/open-secrets.ts';
+import { createSupervisorLogs } from './logs/supervisor-logs.ts';
+
+export interface AppDeps {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly hostEnvironment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Told in the hello; one version for the whole repository. */
+const version = '0.0.0';
+const clock = systemClock;
+const random = () => randomInt(2 ** 32) / 2 ** 32;
+
+/** Resolves when the engine works on what it has; the connection may come later. */
+export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<RunningService> {
+  const { config, logger } = deps;
+  const folder = config.ENGINE_DATA_DIR;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const health = createHealth();
+  const metrics = createMetrics('engine');
+  const server = buildServer({ name: 'engine', logger, health, metrics });
+  const stopEnrolling = health.register('enrolment', () => {
+    throw new Error('this engine is not enrolled yet');
+  });
+  await server.listen({ host: config.ENGINE_HOST, port: config.ENGINE_PORT });
+  try {
+    const coreApi = createCoreApi({ url: config.CORE_API_URL, clock });
+    const readJoinToken = () => readToken(config.ENGINE_JOIN_TOKEN_FILE);
+    const enrolDeps = { folder, coreApi, readJoinToken, clock, random, logger };
+    const enrolled = await enrol(enrolDeps, signal);
+    stopEnrolling();
+    const { identity, enrolment, credentials } = enrolled;
+    const { engineId } = enrolment;
+    const keeperDeps = { coreApi, identity, engineId, clock, random, logger };
+    const keeper = keepCredentials(keeperDeps, credentials);
+    const { engine, close } = await startWithTarget(deps, enrolled, keeper);
+    observeEngine(engine, keeper, health, metrics);
+    const attaching = attach(deps, engine, enrolled, keeper, health, signal);
+    return {
+      async close() {
+        health.startStopping();
+        await keeper.close();
+        await attaching;
+        await engine.close();
+        await close();
+        await server.close();
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function startWithTarget(
+  { config, logger, hostEnvironment }: AppDeps,
+  { identity, enrolment }: Enrolled,
+  keeper: CredentialsKeeper,
+): Promise<{ engine: Engine; close: () => Promise<void> }> {
+  const folder = config.ENGINE_DATA_DIR;
+  const supervisor = createSupervisorClient(config.SUPERVISOR_SOCKET);
+  const environment = gitEnvironment(hostEnvironment);
+  const git = createGit({ cacheFolder: join(folder, 'git-cache'), clock, environment });
+  const target = await createProcessTarget({
+    dataDir: join(folder, 'target'),
+    routesFile: config.ROUTES_FILE,
+    supervisor,
+    edge: createEdgeClient(config.EDGE_ADMIN_SOCKET),
+    git,
+    clock,
+    logger,
+    hostEnvironment,
+    limits: {
+      fetchSecondsMax: config.ENGINE_FETCH_SECONDS_MAX,
+      healthySecondsMax: config.ENGINE_HEALTHY_SECONDS_MAX,
+      drainSecondsMax: config.ENGINE_DRAIN_SECONDS_MAX,
+      stopGraceSeconds: config.ENGINE_STOP_GRACE_SECONDS,
+      artefactsKept: config.ENGINE_ARTEFACTS_KEPT,
+    },
+  });
+  const engine = await startEngine({
+    engineId: enrolment.engineId,
+    clusterId: enrolment.clusterId,
+    version,
+    slots: config.ENGINE_SLOTS,
+    journalFile: join(folder, 'journal.db'),
+    target,
+    logs: createSupervisorLogs({ supervisor, socketPath: config.SUPERVISOR_SOCKET }),
+    openSecrets: createOpenSecrets(identity.sealingKey),
+    refusal: () => keeper.refusal(),
+    onNoConnection: () => keeper.check(),
+    onDeath(error) {
+      // Caught by the service's supervision, which ends the process; its next start recovers.
+      queueMicrotask(() => {
+        throw error;
+      });
+    },
+    clock,
+    random,
+    logger,
+  });
+  return {
+    engine,
+    async close() {
+      supervisor.close();
+      await git.close();
+    },
+  };
+}
+
+/** Connects as soon as there are credentials, however long core-api is away. */
+async function attach(
+  { config, logger }: AppDeps,
+  engine: Engine,
+  { enrolment }: Enrolled,
+  keeper: CredentialsKeeper,
+  health: Health,
+  signal: AbortSignal,
+): Promise<void> {
+  let connected = () => false;
+  health.register('nats', () => {
+    if (!connected()) throw new Error('no connection to NATS');
+  });
+  try {
+    await keeper.ready(signal);
+  } catch {
+    return;
+  }
+  const bus = connectBus({
+    url: config.NATS_URL ?? enrolment.natsUrl,
+    party: 'engine',
+    engineId: enrolment.engineId,
+    credentials: () => keeper.current(),
+    logger,
+    clock,
+  });
+  connected = () => bus.state() === 'connected';
+  engine.attach(bus);
+}
+
+function observeEngine(
+  engine: Engine,
+  keeper: CredentialsKeeper,
+  health: Health,
+  metrics: Metrics,
+): void {
+  health.register('journal', () => {
+    const trouble = engine.journal.trouble();
+    if (trouble !== null) throw new Error(`the journal cannot be written: ${trouble}`);
+  });
+  health.register('control-plane', () => {
+    const refusal = keeper.refusal() ?? engine.sessionRefusal();
+    if (refusal !== '') throw new Error(refusal);
+  });
+  health.register('target', () => {
+    if (!engine.isResumed()) throw new Error('the target was not read back yet');
+  });
+  metrics.gauge({
+    name: 'engine_running_executions',
+    help: 'Executions under way',
+    read: () => engine.runner.running().length,
+  });
+  metrics.gauge({
+    name: 'engine_unconfirmed_executions',
+    help: 'Executions whose events the control plane has not all confirmed',
+    read: () => engine.ledger.unconfirmed().length,
+  });
+}
+
+async function readToken(file: string | undefined): Promise<string | null> {
+  if (file === undefined) return null;
+  try {
+    return (await readSecretFile(file)).trim();
+  } catch (error) {
+    if (toFault(error).code === 'unavailable') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,38 @@
+import type { ControlReply, ControlRequest } from '@pilotfish/contracts';
+import { toFault, unreachable } from '@pilotfish/kernel';
+import type { Ledger } from '../execution/ledger.ts';
+import type { ApplicationLogs } from '../logs/application-logs.ts';
+
+export interface ControlDeps {
+  readonly ledger: Pick<Ledger, 'find' | 'cancel'>;
+  readonly logs: ApplicationLogs;
+}
+
+const readMsMax = 3000;
+
+/** Questions of the control plane. A cancel takes effect at once and is journalled when answered. */
+export async function answerControl(
+  { ledger, logs }: ControlDeps,
+  request: ControlRequest,
+): Promise<ControlReply> {
+  try {
+    switch (request.kind) {
+      case 'cancel': {
+        const execution = ledger.find(request.executionId);
+        if (execution === undefined) return { kind: 'canceling', known: false };
+        await ledger.cancel(execution, request.force ? 'force' : 'safe');
+        return { kind: 'canceling', known: true };
+      }
+      case 'read_logs': {
+        const { serviceId, afterSequence, limit } = request;
+        const query = afterSequence === undefined ? { limit } : { after: afterSequence, limit };
+        const page = await logs.read(serviceId, query, AbortSignal.timeout(readMsMax));
+        return { kind: 'log_lines', ...page };
+      }
+      default:
+        return unreachable(request);
+    }
+  } catch (error) {
+    return { kind: 'error', detail: toFault(error).detail };
+  }
+}
