@@ -151,7 +151,8 @@ export const services: readonly ServiceDefinition[] = [
     name: 'engine',
     wave: 3,
     isReplicated: false,
-    prefixes: ['ENGINE_', 'npm_config_'],
+    // Where packages come from is the machine's affair; the engine picks what builds may see.
+    prefixes: ['ENGINE_', 'npm_config_', 'NPM_CONFIG_', 'YARN_'],
     env: ({ home, ports, natsUrl }) => ({
       ENGINE_HOST: loopback,
       ENGINE_PORT: String(ports.of('engine')),

@@ -91,8 +91,7 @@ async function build(root: string, entries: readonly BundleEntry[]): Promise<Bun
     conditions: ['@pilotfish/source'],
     external,
     banner: { js: banner },
-    // Names in stack traces; comments and blanks are what makes a bundle large.
-    keepNames: true,
+    // Comments and blanks make a bundle large; names are for stack traces.
     legalComments: 'none',
     minifyWhitespace: true,
     plugins: [workerUrls(root)],
