@@ -10,7 +10,9 @@ import { type AppDeps, buildApp } from '../src/app.ts';
 import { createFindHook } from '../src/find-hooks.ts';
 import type { Provider } from '../src/providers/providers.ts';
 
-export const keys = keyEncryptionOf(randomBytes(32));
+/** What `webhook-gateway.key` holds. */
+export const hookKey = randomBytes(32);
+const keys = keyEncryptionOf(hookKey);
 
 export interface TestHook {
   readonly id: IncomingWebhookId;

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createKeyFile, createSecretFile } from '@pilotfish/crypto';
+import { findFreePorts } from '@pilotfish/servers';
+import { postDelivery, type TestDatabase, type TestNats, testNats } from '@pilotfish/testing';
+import { expect, onTestFinished, test } from 'vitest';
+import { database, hookKey, makeHook, until } from './fixture.ts';
+
+const password = 'only-used-in-tests';
+const main = path.join(import.meta.dirname, '../src/main.ts');
+
+/** The identity folder as `core-api migrate` leaves it. */
+async function identityFolder(db: TestDatabase, nats: TestNats): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'pilotfish-gateway-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await db.sql.unsafe(`alter role pilotfish_webhook_gateway password '${password}'`);
+  const url = new URL(db.url);
+  url.username = 'pilotfish_webhook_gateway';
+  url.password = password;
+  const name = (file: string) => path.join(folder, `webhook-gateway.${file}`);
+  await createSecretFile(name('database-url'), `${url.href}\n`);
+  await createSecretFile(name('creds'), await nats.authority.serviceCredentials('webhook-gateway'));
+  await createKeyFile(name('key'), hookKey);
+  return folder;
+}
+
+function startProcess(env: Record<string, string>): { child: ChildProcess; output: () => string } {
+  const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return { child, output: () => output };
+}
+
+test('replicas are killed under load: every acknowledged delivery is in the inbox, once', async () => {
+  const db = await database();
+  const nats = await testNats();
+  const { id, secret } = await makeHook(db, 'GENERIC');
+  const folder = await identityFolder(db, nats);
+  const ports = await findFreePorts(2);
+  const start = (port: number) =>
+    startProcess({
+      PILOTFISH_IDENTITY_DIR: folder,
+      NATS_URL: nats.url,
+      WEBHOOK_GATEWAY_PORT: String(port),
+      LOG_LEVEL: 'warn',
+    });
+  const replicas = ports.map(start);
+  const isReady = (port: number) =>
+    fetch(`http://127.0.0.1:${port}/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  for (const [index, port] of ports.entries()) {
+    await until(`replica ${index} is ready`, async () => {
+      expect(replicas[index]!.child.exitCode, replicas[index]!.output()).toBeNull();
+      return await isReady(port);
+    });
+  }
+
+  const acknowledged = new Map<string, string>();
+  let broken = 0;
+  let stop = false;
+  const deliver = async (sender: number) => {
+    while (!stop) {
+      const deliveryId = randomUUID();
+      const body = randomBytes(200).toString('hex');
+      // A sender that hears nothing tries the other replica, with the same id.
+      for (let attempt = 0; ; attempt += 1) {
+        const port = ports[(sender + attempt) % 2]!;
+        const delivery = { provider: 'GENERIC', secret, deliveryId, body } as const;
+        const response = await postDelivery(
+          `http://127.0.0.1:${port}/webhook/${id}`,
+          delivery,
+        ).catch(() => null);
+        if (response?.status === 202) {
+          acknowledged.set(deliveryId, ((await response.json()) as { id: string }).id);
+          break;
+        }
+        broken += 1;
+      }
+    }
+  };
+  const senders = Promise.all([0, 1, 2, 3].map(deliver));
+  for (const index of [0, 1, 0]) {
+    const before = acknowledged.size;
+    await until('deliveries flow', () => acknowledged.size > before + 30);
+    replicas[index]!.child.kill('SIGKILL');
+    await once(replicas[index]!.child, 'exit');
+    replicas[index] = start(ports[index]!);
+    await until('the replica is back', () => isReady(ports[index]!));
+  }
+  stop = true;
+  await senders;
+  expect(broken).toBeGreaterThan(0);
+  const rows = await db.sql<{ id: string; key: string }[]>`
+    select id, provider_delivery_id as key from deliveries`;
+  expect(new Map(rows.map((row) => [row.key, row.id]))).toEqual(acknowledged);
+  expect(rows).toHaveLength(acknowledged.size);
+
+  for (const { child } of replicas) child.kill('SIGTERM');
+  const codes = await Promise.all(
+    replicas.map(async ({ child }) => {
+      if (child.exitCode === null) await once(child, 'exit');
+      return child.exitCode;
+    }),
+  );
+  expect(codes, replicas.map(({ output }) => output()).join('')).toEqual([0, 0]);
+});
+
+test('a wrong configuration is told as a whole', async () => {
+  const { child, output } = startProcess({ WEBHOOK_GATEWAY_PORT: 'abc', LOG_LEVEL: 'loud' });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(78);
+  for (const name of ['WEBHOOK_GATEWAY_PORT', 'LOG_LEVEL', 'PILOTFISH_IDENTITY_DIR']) {
+    expect(output()).toContain(name);
+  }
+});
