@@ -12,19 +12,23 @@ function declaredVariables(configText: string): string[] {
  * One sentence for each thing that the README of a service lacks.
  *
  * @param readme undefined when there is none
+ * @param configurationDoc the text of docs/configuration.md, where a variable may stand instead
  * @param configText the text of src/config.ts, undefined when the service has no configuration
  */
 export function findReadmeViolations(
   folder: string,
   readme: string | undefined,
   configText: string | undefined,
+  configurationDoc = '',
 ): string[] {
   if (readme === undefined) return [`${folder}/README.md is missing`];
   const headings = [...readme.matchAll(/^#+\s+(.*)$/gm)].map((match) =>
     (match[1] ?? '').toLowerCase(),
   );
   const missing = sections.filter((section) => !headings.some((text) => text.includes(section)));
-  const undocumented = declaredVariables(configText ?? '').filter((name) => !readme.includes(name));
+  const documents = `${readme}\n${configurationDoc}`;
+  const declared = declaredVariables(configText ?? '');
+  const undocumented = declared.filter((name) => !new RegExp(`\\b${name}\\b`).test(documents));
   return [
     ...missing.map((section) => `${folder}/README.md: add the section "${section}"`),
     ...undocumented.map((name) => `${folder}/README.md: say what ${name} configures`),

@@ -56,6 +56,14 @@ export function readPackages(root: string): WorkspacePackage[] {
     });
 }
 
+/** Small programs that tests start as somebody's application: data of a test, not code of ours. */
+const sampleProgram = /\/test\/.*\.m?js$/;
+
+function isSource(path: string): boolean {
+  if (sampleProgram.test(path) || path.endsWith('.d.ts')) return false;
+  return /\.(ts|mts|mjs|js)$/.test(path);
+}
+
 /** Every TypeScript and JavaScript file of the repository that people write. */
 export function readSourceFiles(root: string): SourceFile[] {
   const files: SourceFile[] = [];
@@ -64,7 +72,7 @@ export function readSourceFiles(root: string): SourceFile[] {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
         if (!neverSource.has(entry.name)) enter(path);
-      } else if (/\.(ts|mts|mjs|js)$/.test(entry.name) && !entry.name.endsWith('.d.ts')) {
+      } else if (isSource(path)) {
         files.push({ path, text: readFileSync(join(root, path), 'utf8') });
       }
     }

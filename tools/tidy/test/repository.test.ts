@@ -54,6 +54,7 @@ test('every service has a README with overview, configuration and operations', (
         folder,
         readIfPresent(`${folder}/README.md`),
         readIfPresent(`${folder}/src/config.ts`),
+        readIfPresent('docs/configuration.md'),
       ),
     );
   expect(violations).toEqual([]);

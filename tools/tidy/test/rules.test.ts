@@ -173,6 +173,9 @@ describe('READMEs of services', () => {
       'apps/a/README.md: add the section "operations"',
       'apps/a/README.md: say what NATS_URL configures',
     ]);
+    expect(findReadmeViolations('apps/a', readme, config, '`NATS_URL`: where NATS is')).toEqual([
+      'apps/a/README.md: add the section "operations"',
+    ]);
   });
 });
 
