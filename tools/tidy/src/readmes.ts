@@ -1,5 +1,9 @@
-/** What the README of a service must tell, each in a section of its own. */
-const sections = ['overview', 'configuration', 'operations'];
+/** What the README of a service must tell, each in a section of its own, and how it may be headed. */
+const sections = {
+  overview: /overview|end to end/,
+  configuration: /configuration/,
+  operations: /operations|dies/,
+};
 
 /** The variables that a config.ts declares: keys in capitals, such as `DATABASE_URL: z.url()`. */
 function declaredVariables(configText: string): string[] {
@@ -25,7 +29,9 @@ export function findReadmeViolations(
   const headings = [...readme.matchAll(/^#+\s+(.*)$/gm)].map((match) =>
     (match[1] ?? '').toLowerCase(),
   );
-  const missing = sections.filter((section) => !headings.some((text) => text.includes(section)));
+  const missing = Object.entries(sections)
+    .filter(([, heading]) => !headings.some((text) => heading.test(text)))
+    .map(([section]) => section);
   const documents = `${readme}\n${configurationDoc}`;
   const declared = declaredVariables(configText ?? '');
   const undocumented = declared.filter((name) => !new RegExp(`\\b${name}\\b`).test(documents));
