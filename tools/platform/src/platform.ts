@@ -192,7 +192,9 @@ async function present(
   const apiUrl = urlOf(ports, 'core-api');
   const sampleDir = join(settings.root, 'examples/hello');
   const say = screen.say;
-  const sample = await seedSample({ apiUrl, token, sampleDir, say, signal }).catch((error) => {
+  const searchPath = deps.env.PATH ?? '';
+  const seed = seedSample({ apiUrl, token, sampleDir, searchPath, say, signal });
+  const sample = await seed.catch((error) => {
     signal.throwIfAborted();
     screen.warn(`The sample application is not there: ${error}`);
     return undefined;

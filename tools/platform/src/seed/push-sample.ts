@@ -11,6 +11,8 @@ export interface PushOptions {
   readonly branch: string;
   readonly token: string;
   readonly sampleDir: string;
+  /** PATH, to find git. */
+  readonly searchPath: string;
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +32,7 @@ export async function pushSample(options: PushOptions): Promise<boolean> {
       cwd: folder,
       signal: options.signal,
       env: {
-        PATH: process.env.PATH,
+        PATH: options.searchPath,
         HOME: folder,
         GIT_TERMINAL_PROMPT: '0',
         GIT_CONFIG_NOSYSTEM: '1',

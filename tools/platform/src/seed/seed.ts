@@ -8,6 +8,8 @@ export interface SeedOptions {
   readonly token: string;
   /** The sample's files. */
   readonly sampleDir: string;
+  /** PATH, to find git. */
+  readonly searchPath: string;
   /** Tells a person what is being waited for. */
   readonly say: (progress: string) => void;
   readonly signal: AbortSignal;
@@ -79,6 +81,7 @@ export async function seedSample(options: SeedOptions): Promise<Sample> {
     branch: repository.default_branch,
     token: options.token,
     sampleDir: options.sampleDir,
+    searchPath: options.searchPath,
     signal: options.signal,
   });
   if (pushed) options.say('The sample is pushed to its repository; its first build runs.');
