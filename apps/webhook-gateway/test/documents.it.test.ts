@@ -1,0 +1,36 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { providers } from '../src/providers/providers.ts';
+import { database, makeHook, startGateway } from './fixture.ts';
+
+const document = path.join(import.meta.dirname, '../../../docs/webhooks.md');
+
+test('the shell example of the document is a delivery that is taken', async () => {
+  const db = await database();
+  const { id, secret } = await makeHook(db, 'GENERIC');
+  const gateway = await startGateway({ databaseUrl: db.url });
+  const text = await readFile(document, 'utf8');
+  const example = /```sh\n(BODY=[\s\S]*?)```/.exec(text)?.[1] ?? '';
+  // The two commands that not every machine has, replaced by what they would print.
+  const script = example
+    .replace('$(git rev-parse main)', 'f'.repeat(40))
+    .replace('$(uuidgen)', 'from-a-shell');
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+    env: { PATH: process.env.PATH ?? '', SECRET: secret, WEBHOOK_URL: gateway.webhook(id) },
+  });
+  const [row] = await db.sql`select id, provider_delivery_id, event from deliveries`;
+  expect(JSON.parse(stdout)).toEqual({ id: row?.id });
+  expect(row).toMatchObject({ provider_delivery_id: 'from-a-shell', event: 'push' });
+});
+
+test("the document states each provider's limit", async () => {
+  const text = await readFile(document, 'utf8');
+  for (const [provider, { bodyBytesMax }] of Object.entries(providers)) {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${provider}\``));
+    const mebibytes = bodyBytesMax / 1024 / 1024;
+    expect(row).toContain(mebibytes < 1 ? `${mebibytes * 1024} KiB` : `${mebibytes} MiB`);
+  }
+});
