@@ -1,0 +1,91 @@
+import type { MessageDefinition } from '@pilotfish/contracts';
+import type { ConfigRow } from '@pilotfish/runtime';
+
+const notice = 'Made by `npm run docs`; a test compares it with the code.';
+
+/** A cell must not end its column or its row. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** What `npm start` and the tests read; the services' variables come from their own schemas. */
+const platformRows: readonly (readonly string[])[] = [
+  ['PILOTFISH_HOME', 'All data of one platform', '`.pilotfish` in the repository'],
+  [
+    'PILOTFISH_PORT_BASE',
+    'First of 220 ports: +0 API, +1 webhooks, +2 websockets, +3 Git, +4 applications',
+    'chosen once and remembered in `ports.json`',
+  ],
+  ['PILOTFISH_REPLICAS', 'Copies of each stateless service, 1 to 10', '1'],
+  ['DATABASE_URL', 'An existing PostgreSQL 15 or newer, used instead of one of our own', ''],
+  ['NATS_URL', 'An existing nats-server in operator mode, used instead of one of our own', ''],
+  ['XDG_CACHE_HOME', 'PostgreSQL and nats-server are kept in `pilotfish` below it', '`~/.cache`'],
+  ['NO_COLOR, FORCE_COLOR', 'Output without or with colours', 'as the terminal is'],
+  ['PILOTFISH_SEED', 'Repeats a test run: order and random choices', 'a new one, printed'],
+  ['PILOTFISH_TEST_SCALE', '`full`: the long form of the tests, as `npm run test:full`', ''],
+];
+
+/** docs/configuration.md. */
+export function renderConfiguration(
+  services: Readonly<Record<string, readonly ConfigRow[]>>,
+): string {
+  const head = ['variable', 'what it says', 'default'];
+  const sections = Object.entries(services).map(([name, rows]) => {
+    const cells = rows.map((row) => {
+      const byDefault = row.defaultValue === '' ? '' : `\`${row.defaultValue}\``;
+      return [`\`${row.name}\``, row.description, row.required ? '**required**' : byDefault];
+    });
+    return `## ${name}\n\n${table(head, cells)}\n`;
+  });
+  const platform = platformRows.map(([name = '', ...rest]) => [`\`${name}\``, ...rest]);
+  return `# Configuration
+
+${notice}
+
+Every process is configured by environment variables, read once at its start; a change is a restart. A process told something wrong names all problems at once and exits with 78. \`npm start\` sets what connects the services; what you set for a service by its own variables reaches it unless it is such a connection.
+
+## npm start and npm test
+
+${table(head, platform)}
+
+${sections.join('\n')}`;
+}
+
+/** docs/messages.md. */
+export function renderMessages(
+  messages: Readonly<Record<string, MessageDefinition>>,
+  streams: Readonly<Record<string, { readonly retention: string; readonly ageSecondsMax: number }>>,
+): string {
+  const rows = Object.entries(messages).map(([name, message]) => [
+    `\`${message.subject}\``,
+    name,
+    message.from.join(', '),
+    message.to.join(', '),
+    message.stream ?? (message.reply === null ? 'not kept' : 'request and reply'),
+    message.purpose,
+  ]);
+  const streamRows = Object.entries(streams).map(([name, stream]) => [
+    name,
+    stream.retention,
+    `${stream.ageSecondsMax / 60} minutes`,
+  ]);
+  return `# Messages
+
+${notice}
+
+Who may publish or subscribe is derived from this table; every message is an envelope \`{v, id, epoch, generation, lease, attempt, trace}\` and its body, checked against its schema in \`libs/contracts\` on both sides.
+
+${table(['subject', 'name', 'from', 'to', 'stream', 'purpose'], rows)}
+
+## Streams
+
+All of them may be wiped at any time; Postgres is the truth.
+
+${table(['stream', 'retention', 'kept at most'], streamRows)}
+`;
+}

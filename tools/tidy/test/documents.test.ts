@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { messages, streams } from '@pilotfish/contracts';
+import { expect, test } from 'vitest';
+import { renderConfiguration, renderMessages } from '../src/generated-docs.ts';
+import { readConfigurations } from '../src/read-configurations.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const hint = 'the code has changed: npm run docs';
+
+test('docs/configuration.md tells every variable of every service', async () => {
+  const written = readFileSync(join(root, 'docs/configuration.md'), 'utf8');
+  expect(written, hint).toBe(renderConfiguration(await readConfigurations(root)));
+});
+
+test('docs/messages.md tells every message', () => {
+  const written = readFileSync(join(root, 'docs/messages.md'), 'utf8');
+  expect(written, hint).toBe(renderMessages(messages, streams));
+});
+
+test('a variable with a bar in its description stays in its column', () => {
+  const row = { name: 'A', description: 'one | two', required: true, defaultValue: '' };
+  expect(renderConfiguration({ app: [row] })).toContain('| `A` | one \\| two | **required** |');
+});
