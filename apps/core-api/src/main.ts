@@ -2,6 +2,9 @@
  * core-api: one binary, several roles (CORE_API_ROLES), two one-shot commands. Resources are opened
  * here, shared by the roles, and closed after them.
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   connectBus,
   createAuthority,
@@ -9,6 +12,7 @@ import {
   openAuthorityKeys,
 } from '@pilotfish/bus';
 import { createKeyRing } from '@pilotfish/crypto';
+import { createGit, gitEnvironment } from '@pilotfish/git';
 import { Fault, systemClock } from '@pilotfish/kernel';
 import {
   createHealth,
@@ -71,12 +75,18 @@ async function startRoles(settings: Config, log: Logger) {
     logger: log,
     clock,
   });
+  // Its clones are a cache of this process alone and go away with it.
+  const gitFolder = await mkdtemp(join(tmpdir(), 'pilotfish-core-api-'));
+  const environment = gitEnvironment(process.env);
+  const git = createGit({ cacheFolder: gitFolder, clock, environment });
   health.register('postgres', () => store.ping());
   const running: RunningRole[] = [];
   const close = async () => {
     health.startStopping();
     // The API last: it answers health questions while the others end.
     for (const role of running.toReversed()) await role.close();
+    await git.close();
+    await rm(gitFolder, { recursive: true, force: true });
     await bus.close();
     await store.close();
   };
@@ -91,6 +101,7 @@ async function startRoles(settings: Config, log: Logger) {
       bus,
       keys,
       authority,
+      git,
     };
     if (!settings.CORE_API_ROLES.includes('api')) running.push(await openProbes(deps));
     for (const role of settings.CORE_API_ROLES) {

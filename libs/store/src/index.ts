@@ -26,6 +26,13 @@ export {
 } from './repositories/api-tokens.ts';
 export { type AuditEntry, appendAudit } from './repositories/audit.ts';
 export {
+  type BranchHeadRow,
+  insertBaselineHead,
+  listBranchHeads,
+  lockBranchHead,
+  saveHandledHead,
+} from './repositories/branch-heads.ts';
+export {
   type Caller,
   type CallerMembership,
   findCaller,
@@ -40,6 +47,14 @@ export {
   listStartedExecutions,
   type StartedExecution,
 } from './repositories/delivery-history.ts';
+export {
+  type ClaimedDelivery,
+  claimDeliveries,
+  finishDelivery,
+  insertHealingDelivery,
+  lockPendingDeliveries,
+  postponeDelivery,
+} from './repositories/delivery-queue.ts';
 export {
   type EngineJoinTokenRow,
   findEngine,

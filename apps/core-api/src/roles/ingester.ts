@@ -5,7 +5,7 @@
  * cluster → the messages are acknowledged. Killed in between, JetStream delivers the batch again and
  * the sequence finds nothing new; an engine forgets nothing before it hears `confirmed`.
  */
-import type { Received } from '@pilotfish/bus';
+import type { Bus, Received } from '@pilotfish/bus';
 import { type EventBatch, messages } from '@pilotfish/contracts';
 import { type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
 import { type IngestDeps, ingestBatches } from '../ingest/ingest-batches.ts';
@@ -26,7 +26,7 @@ export const ingesterRole: Role = async (deps) => {
 };
 
 type EventMessage = Received<typeof messages.events.subject, EventBatch>;
-type HandleDeps = IngestDeps & Pick<RoleDeps, 'bus' | 'clock'>;
+type HandleDeps = IngestDeps & Pick<RoleDeps, 'clock'> & { readonly bus: Pick<Bus, 'ring'> };
 
 /** @throws a retryable Fault where the batch is to be delivered again */
 export async function handleBatch(

@@ -36,7 +36,7 @@ import type { Role } from './role.ts';
 
 export interface RelayDeps extends BuildTaskDeps {
   readonly store: Store;
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'publish' | 'subscribe'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;

@@ -1,5 +1,6 @@
 import type { Authority, Bus } from '@pilotfish/bus';
 import type { KeyRing } from '@pilotfish/crypto';
+import type { Git } from '@pilotfish/git';
 import type { Clock } from '@pilotfish/kernel';
 import type { Health, Logger, Metrics } from '@pilotfish/runtime';
 import type { Store } from '@pilotfish/store';
@@ -16,6 +17,7 @@ export interface RoleDeps {
   readonly bus: Bus;
   readonly keys: KeyRing;
   readonly authority: Authority;
+  readonly git: Git;
 }
 
 export interface RunningRole {
