@@ -15,7 +15,7 @@ interface RawMessage {
 }
 
 /** @throws Fault `invalid_input` where body or subject are not as the contract says */
-export function receive<Subject extends string, Body>(
+function receive<Subject extends string, Body>(
   definition: MessageDefinition<Subject, Body>,
   message: RawMessage,
 ): Received<Subject, Body> {

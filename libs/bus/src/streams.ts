@@ -46,7 +46,7 @@ const ackPendingMax = 256;
 const streamNotFound = 10059;
 const consumerNotFound = 10014;
 
-export async function managerOf(connection: NatsConnection): Promise<JetStreamManager> {
+async function managerOf(connection: NatsConnection): Promise<JetStreamManager> {
   // The check costs a permission of its own and tells nothing that the next request does not.
   return await jetstreamManager(connection, { checkAPI: false });
 }

@@ -1,4 +1,4 @@
-export { bindParts, constantTimeEqual, deriveKey, keyBytes } from './bytes.ts';
+export { constantTimeEqual } from './bytes.ts';
 export { hookSecretBinding, keyPurposes, newHookSecret } from './hook-secret.ts';
 export { createKeyFile, createSecretFile, readKeyFile, readSecretFile } from './key-file.ts';
 export {
@@ -14,7 +14,6 @@ export {
   openSealed,
   type SealBinding,
   type SealingKeyPair,
-  sealingKeyId,
   sealTo,
 } from './sealed.ts';
 export {

@@ -36,7 +36,7 @@ export function newSealingKeyPair(): SealingKeyPair {
 }
 
 /** The id under which a sealed value names the key that opens it. */
-export function sealingKeyId(publicKey: string): string {
+function sealingKeyId(publicKey: string): string {
   return createHash('sha256').update(rawKey(publicKey)).digest('base64url');
 }
 

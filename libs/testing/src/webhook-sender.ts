@@ -1,4 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto';
+import { systemClock } from '@pilotfish/kernel';
 
 /** A delivery as a Git provider would send it. */
 export interface OutgoingDelivery {
@@ -96,7 +97,7 @@ function standardHeaders(
   body: Buffer,
   id: string,
 ): Record<string, string> {
-  const instant = at ?? Temporal.Now.instant();
+  const instant = at ?? systemClock.now();
   const timestamp = String(Math.floor(instant.epochMilliseconds / 1000));
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
   const mac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body);

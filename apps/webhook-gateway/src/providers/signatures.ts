@@ -56,7 +56,7 @@ export function hasSecretToken(request: SignedRequest, token: string | null): bo
 }
 
 /** How far a Standard Webhooks timestamp may be from our clock, in either direction. */
-export const timestampToleranceSeconds = 300;
+const timestampToleranceSeconds = 300;
 /** A sender that rotates its keys sends one signature per key; more than a few are noise. */
 const signaturesMax = 8;
 
