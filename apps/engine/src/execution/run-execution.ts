@@ -80,9 +80,11 @@ async function runStages(
   }
   for (const stage of task.stages) {
     if (stageOutcome(execution, stage) !== undefined) continue;
-    const before = resultsOf(execution, task);
-    if (before.has('failed')) await passOver(deps, execution, stage, 'SKIPPED');
-    else if (execution.safeCancel.signal.aborted && !hasStarted(execution, stage)) {
+    // A stage that had begun before a restart comes to its own end, whatever failed in it.
+    const started = hasStarted(execution, stage);
+    if (!started && resultsOf(execution, task).has('failed')) {
+      await passOver(deps, execution, stage, 'SKIPPED');
+    } else if (!started && execution.safeCancel.signal.aborted) {
       await passOver(deps, execution, stage, 'CANCELED');
     } else await runStage(deps, execution, stage, observed);
   }

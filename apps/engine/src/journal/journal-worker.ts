@@ -56,10 +56,13 @@ function start(port: MessagePort, file: string): void {
       takeWaiting(port, waiting);
       const requests = waiting.splice(0, groupsMax);
       await commitAll(database, requests, answer);
-      for (const request of requests) answerRead(database, request, answer);
-      if (requests.some(({ kind }) => kind === 'close')) {
-        port.close();
-        return;
+      for (const request of requests) {
+        answerRead(database, request, answer);
+        // Whatever comes after it is told so by the other side.
+        if (request.kind === 'close') {
+          port.close();
+          return;
+        }
       }
     }
     _working = null;

@@ -64,15 +64,18 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       waiter?.resolve(answer);
     }
   });
-  const onEnd = (error: Error) => {
-    if (dead !== null) return;
+  const end = (error: Error) => {
     dead = error;
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
+  };
+  const onDeath = (error: Error) => {
+    if (dead !== null) return;
+    end(error);
     options.onDeath(error);
   };
   worker.on('error', (error) =>
-    onEnd(new Fault('internal', 'The journal failed', { cause: error, internal: String(error) })),
+    onDeath(new Fault('internal', 'The journal failed', { cause: error, internal: String(error) })),
   );
 
   function ask<K extends JournalAnswer['kind']>(
@@ -113,7 +116,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     trouble: () => trouble,
     async close() {
       await ask('closed', (number) => ({ kind: 'close', number }));
-      dead ??= new Fault('unavailable', 'The journal is closed');
+      end(new Fault('unavailable', 'The journal is closed'));
       await worker.terminate();
     },
   };
