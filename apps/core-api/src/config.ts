@@ -62,6 +62,12 @@ export const Config = z.object({
     .url()
     .default('http://localhost:8080')
     .describe('The edge: applications answer at its scheme and port under names below its host'),
+  CORE_API_CACHE_DIR: z
+    .string()
+    .optional()
+    .describe(
+      'Folder of this process alone for clones of repositories; may be removed while it does not run. A temporary one unless told',
+    ),
   LOG_LEVEL: fields.logLevel().default('info').describe('Lines below this level are not written'),
 });
 export type Config = z.infer<typeof Config>;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keyPurposes as purposes } from '@pilotfish/crypto';
 import { Fault } from '@pilotfish/kernel';
 
 /** Files below `PILOTFISH_IDENTITY_DIR`, all of mode 0600. */
@@ -35,3 +36,11 @@ export async function databaseUrl(config: {
     throw new Fault('unavailable', 'The database is not known', { internal, cause });
   }
 }
+
+/** The purposes of derived keys under the names that core-api uses; their texts are agreed in crypto. */
+export const keyPurposes = {
+  /** Opens the secrets of incoming webhooks: core-api and the webhook-gateway. */
+  incomingWebhooks: purposes.hookSecrets,
+  /** Signs git access tokens and derives managed webhooks' secrets: core-api and the git-server. */
+  gitServer: purposes.gitServer,
+} as const;

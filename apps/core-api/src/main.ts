@@ -75,10 +75,11 @@ async function startRoles(settings: Config, log: Logger) {
     logger: log,
     clock,
   });
-  // Its clones are a cache of this process alone and go away with it.
-  const gitFolder = await mkdtemp(join(tmpdir(), 'pilotfish-core-api-'));
-  const environment = gitEnvironment(process.env);
-  const git = createGit({ cacheFolder: gitFolder, clock, environment });
+  // Its clones are a cache of this process alone.
+  const ownFolder = settings.CORE_API_CACHE_DIR === undefined;
+  const cacheFolder =
+    settings.CORE_API_CACHE_DIR ?? (await mkdtemp(join(tmpdir(), 'pilotfish-core-api-')));
+  const git = createGit({ cacheFolder, clock, environment: gitEnvironment(process.env) });
   health.register('postgres', () => store.ping());
   const running: RunningRole[] = [];
   const close = async () => {
@@ -86,9 +87,9 @@ async function startRoles(settings: Config, log: Logger) {
     // The API last: it answers health questions while the others end.
     for (const role of running.toReversed()) await role.close();
     await git.close();
-    await rm(gitFolder, { recursive: true, force: true });
     await bus.close();
     await store.close();
+    if (ownFolder) await rm(cacheFolder, { recursive: true, force: true });
   };
   try {
     const deps = {

@@ -3,6 +3,7 @@ import type { Role } from './role.ts';
 
 /** The roles of this binary. Loaded when they are started: one alone does not pay for the others. */
 export const roles: Partial<Record<RoleName, () => Promise<Role>>> = {
+  api: async () => (await import('./api.ts')).startApi,
   dispatcher: async () => (await import('./dispatcher.ts')).dispatcherRole,
   relay: async () => (await import('./relay.ts')).relayRole,
   ingester: async () => (await import('./ingester.ts')).ingesterRole,

@@ -69,7 +69,7 @@ export const messages = {
   deliveryReceived: message({
     subject: 'deliveries.received',
     stream: null,
-    from: ['webhook-gateway'],
+    from: ['webhook-gateway', 'core-api'],
     to: ['core-api'],
     body: Doorbell,
     purpose: 'Doorbell: the inbox holds new deliveries.',

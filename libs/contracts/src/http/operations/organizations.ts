@@ -163,7 +163,7 @@ export const organizationOperations = {
   deleteProject: operation({
     operationId: 'deleteProject',
     tag: 'Projects',
-    summary: 'Delete a project and, by deployments, its environments',
+    summary: 'Delete a project that has no environments left',
     method: 'DELETE',
     path: '/project/{projectId}',
     permission: 'project:delete',

@@ -1,0 +1,204 @@
+import type { ServicePort } from '@pilotfish/contracts';
+import type { Application, GitProvider } from '@pilotfish/contracts/http';
+import { repositoryKey } from '@pilotfish/domain-deploy';
+import { shortId } from '@pilotfish/kernel';
+import {
+  appendAudit,
+  countServices,
+  findReleases,
+  getEnvironment,
+  getService,
+  insertService,
+  lastStage,
+  listServices,
+  lockEnvironment,
+  newServiceId,
+  type ServiceRow,
+  type TenantTransaction,
+  updateService,
+} from '@pilotfish/store';
+import type { ApiDeps, Handlers } from '../api/call.ts';
+import { assertBelow, quotas } from '../api/quotas.ts';
+import { changeApplicationSpec, newApplicationSpec, wireOf } from '../handlers/application-spec.ts';
+import { deleteApplication } from '../handlers/delete-application.ts';
+import { defined, timesOf } from './wire.ts';
+
+/** Providers that the wire has no word for are shown as the one whose URLs look alike. */
+function providerWire(provider: string): GitProvider {
+  return provider === 'BITBUCKET' || provider === 'GITLAB' ? provider : 'GITHUB';
+}
+
+function repositoryWire(row: ServiceRow, deployedSha: string | undefined) {
+  const { url, provider, branch, rootPath } = row.spec.git;
+  const parts = (repositoryKey(url) ?? url).split('/');
+  return {
+    has_access: true,
+    provider: providerWire(provider),
+    owner: parts.slice(1, -1).join('/'),
+    url,
+    name: parts.at(-1) ?? '',
+    branch,
+    root_path: rootPath,
+    ...(deployedSha === undefined ? {} : { deployed_commit_id: deployedSha }),
+    git_token_id: null,
+    git_token_name: null,
+  };
+}
+
+function portWire(port: ServicePort) {
+  const { publicPath, publicPathRewrite } = port;
+  return {
+    id: port.id,
+    name: port.name,
+    internal_port: port.internalPort,
+    ...(port.externalPort === undefined ? {} : { external_port: port.externalPort }),
+    publicly_accessible: port.public,
+    is_default: port.isDefault,
+    protocol: 'HTTP' as const,
+    ...(typeof publicPath === 'string' ? { public_path: publicPath } : {}),
+    ...(typeof publicPathRewrite === 'string' ? { public_path_rewrite: publicPathRewrite } : {}),
+  };
+}
+
+function applicationWire(row: ServiceRow, deployedSha: string | undefined): Application {
+  const { spec } = row;
+  const { healthchecks = {}, build_mode = 'DOCKER', ...wire } = wireOf(spec);
+  return {
+    id: row.id,
+    ...timesOf(row),
+    ...wire,
+    storage: [],
+    environment: { id: row.environmentId },
+    git_repository: repositoryWire(row, deployedSha),
+    // How far the sliders of a console go; the target enforces its own limits.
+    maximum_cpu: 256_000,
+    maximum_memory: 1_048_576,
+    maximun_gpu: 0,
+    name: row.name,
+    description: row.description,
+    build_mode,
+    cpu: spec.cpuMillicores,
+    memory: spec.memoryMebibytes,
+    gpu: 0,
+    min_running_instances: spec.instancesMin,
+    max_running_instances: spec.instancesMax,
+    healthchecks,
+    auto_preview: spec.autoPreview,
+    ports: spec.ports.map(portWire),
+    arguments: wire.arguments ?? [],
+    auto_deploy: spec.autoDeploy,
+    annotations_groups: [],
+    labels_groups: [],
+    icon_uri: row.iconUri,
+    service_type: 'APPLICATION',
+  };
+}
+
+async function withDeployedCommits(
+  tx: TenantTransaction,
+  rows: readonly ServiceRow[],
+): Promise<Application[]> {
+  const ids = rows.flatMap(({ currentReleaseId }) => currentReleaseId ?? []);
+  const commits = new Map((await findReleases(tx, ids)).map((r) => [r.id, r.commitSha]));
+  return rows.map((row) =>
+    applicationWire(row, row.currentReleaseId ? commits.get(row.currentReleaseId) : undefined),
+  );
+}
+
+async function oneWithDeployedCommit(tx: TenantTransaction, row: ServiceRow): Promise<Application> {
+  const [application] = await withDeployedCommits(tx, [row]);
+  return application ?? applicationWire(row, undefined);
+}
+
+/** `{service}-{shortId}` below the edge's name: readable, unique, and the same for ever. */
+function hostOf(name: string, id: ServiceRow['id'], urls: ApiDeps['urls']): string {
+  const slug = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, 40)
+    .replaceAll(/^-+|-+$/g, '');
+  return `${slug || 'app'}-${shortId(id)}.${new URL(urls.applications).hostname}`;
+}
+
+/** What of a spec also stands in columns of its own, because deliveries are matched by it. */
+function columnsOf({ spec }: Pick<ServiceRow, 'spec'>) {
+  return {
+    spec,
+    repositoryKey: repositoryKey(spec.git.url),
+    branch: spec.git.branch,
+    autoDeploy: spec.autoDeploy,
+  };
+}
+
+export const applicationRoutes: Handlers<
+  | 'listApplication'
+  | 'createApplication'
+  | 'getApplication'
+  | 'editApplication'
+  | 'deleteApplication'
+> = {
+  async listApplication({ params, query, read }) {
+    return await read(async (tx) => {
+      const { environment } = await getEnvironment(tx, params.environmentId);
+      const rows = await listServices(tx, environment.id, quotas.servicesPerEnvironment);
+      // With toUpdate, those whose branch has moved on or whose configuration has changed.
+      const wanted = query.toUpdate ? rows.filter((row) => row.outOfDate) : rows;
+      return { results: await withDeployedCommits(tx, wanted) };
+    });
+  },
+
+  async createApplication({ params, body, write, now }, { urls }) {
+    const spec = newApplicationSpec(body);
+    return await write(async (tx) => {
+      const environment = await lockEnvironment(tx, params.environmentId);
+      assertBelow('servicesPerEnvironment', await countServices(tx, environment.id));
+      const stage = await lastStage(tx, environment.id);
+      const id = newServiceId();
+      const row = await insertService(tx, now, {
+        id,
+        environmentId: environment.id,
+        stageId: stage.id,
+        kind: 'APPLICATION',
+        name: body.name,
+        description: body.description ?? '',
+        ...(body.icon_uri === undefined ? {} : { iconUri: body.icon_uri }),
+        host: hostOf(body.name, id, urls),
+        ...columnsOf({ spec }),
+      });
+      await appendAudit(tx, now, {
+        action: 'application.created',
+        targetKind: 'application',
+        targetId: id,
+        detail: { name: row.name, environmentId: environment.id },
+      });
+      return applicationWire(row, undefined);
+    });
+  },
+
+  async getApplication({ params, read }) {
+    return await read(async (tx) =>
+      oneWithDeployedCommit(tx, await getService(tx, params.applicationId)),
+    );
+  },
+
+  async editApplication({ params, body, write, now }) {
+    return await write(async (tx) => {
+      const before = await getService(tx, params.applicationId);
+      const spec = changeApplicationSpec(before.spec, body);
+      const behind = JSON.stringify(spec) !== JSON.stringify(before.spec);
+      const row = await updateService(tx, now, before, {
+        ...defined({ name: body.name, description: body.description, iconUri: body.icon_uri }),
+        ...columnsOf({ spec }),
+        outOfDate: before.outOfDate || (behind && before.currentReleaseId !== null),
+      });
+      await appendAudit(tx, now, {
+        action: 'application.edited',
+        targetKind: 'application',
+        targetId: row.id,
+      });
+      return await oneWithDeployedCommit(tx, row);
+    });
+  },
+
+  deleteApplication,
+};

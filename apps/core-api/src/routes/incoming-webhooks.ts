@@ -1,0 +1,214 @@
+import type { DeliveryExecution, IncomingWebhookDelivery } from '@pilotfish/contracts';
+import { messages } from '@pilotfish/contracts';
+import type { IncomingWebhook, IncomingWebhookDeliverySummary } from '@pilotfish/contracts/http';
+import { encryptValue, hookSecretBinding, keyEncryptionOf, newHookSecret } from '@pilotfish/crypto';
+import { Fault, type IncomingWebhookId, newId, type OrganizationId } from '@pilotfish/kernel';
+import {
+  appendAudit,
+  type DeliveryRow,
+  getDelivery,
+  type IncomingWebhookRow,
+  insertIncomingWebhook,
+  insertReplay,
+  listDeliveries,
+  listIncomingWebhooks,
+  listStartedExecutions,
+  lockIncomingWebhook,
+  type ServiceRow,
+  type TenantTransaction,
+  updateIncomingWebhook,
+} from '@pilotfish/store';
+import type { ApiDeps, Handlers } from '../api/call.ts';
+import { assertBelow, quotas } from '../api/quotas.ts';
+import { keyPurposes } from '../identity.ts';
+import { instantText, timesOf } from './wire.ts';
+
+/** Deliveries in a list. */
+const deliveriesMax = 100;
+/** How long the secret before a rotation still counts: time to change it at the provider. */
+const previousSecretHours = 24;
+
+function webhookWire(
+  row: IncomingWebhookRow,
+  now: Temporal.Instant,
+  urls: ApiDeps['urls'],
+): IncomingWebhook {
+  const until = row.previousSecretValidUntil;
+  const isValid = until !== null && Temporal.Instant.compare(until, now) > 0;
+  return {
+    id: row.id,
+    ...timesOf(row),
+    name: row.name,
+    provider: row.provider,
+    url: `${urls.webhooks}/webhook/${row.id}`,
+    previous_secret_valid_until: isValid ? instantText(until) : null,
+  };
+}
+
+async function encryptSecret(
+  { keys }: ApiDeps,
+  secret: string,
+  hook: {
+    readonly organizationId: OrganizationId;
+    readonly incomingWebhookId: IncomingWebhookId;
+    readonly version: number;
+  },
+): Promise<Uint8Array> {
+  const hookKeys = keyEncryptionOf(keys.derive(keyPurposes.incomingWebhooks));
+  return await encryptValue(hookKeys, secret, hookSecretBinding(hook));
+}
+
+function summaryWire(row: DeliveryRow): IncomingWebhookDeliverySummary {
+  return {
+    id: row.id,
+    provider_delivery_id: row.providerDeliveryId,
+    event: row.event,
+    received_at: instantText(row.receivedAt),
+    outcome: row.outcome,
+    state: row.state,
+  };
+}
+
+/** Where a service answers; null where nothing of it is public. */
+function serviceUrl(service: ServiceRow, urls: ApiDeps['urls']): string | null {
+  // Without ports declared, the target gives an application one, and it is public.
+  const isPublic = service.spec.ports.length === 0 || service.spec.ports.some((p) => p.public);
+  if (!isPublic) return null;
+  const { protocol, port } = new URL(urls.applications);
+  return `${protocol}//${service.host}${port === '' ? '' : `:${port}`}`;
+}
+
+async function deliveryWire(
+  tx: TenantTransaction,
+  row: DeliveryRow,
+  urls: ApiDeps['urls'],
+): Promise<IncomingWebhookDelivery> {
+  const started = await listStartedExecutions(tx, row);
+  const executions = started.map(
+    ({ execution, environment, services }): DeliveryExecution => ({
+      id: execution.id,
+      organization_id: execution.organizationId,
+      project_id: execution.projectId,
+      environment_id: execution.environmentId,
+      environment_name: environment.name,
+      cluster_id: execution.clusterId,
+      services: services.map((service) => ({
+        id: service.id,
+        name: service.name,
+        url: serviceUrl(service, urls),
+      })),
+    }),
+  );
+  return { ...summaryWire(row), executions };
+}
+
+/** The managed one is nobody's to delete: pushes to the built-in Git host come through it. */
+async function lockOwnWebhook(
+  tx: TenantTransaction,
+  id: IncomingWebhookId,
+): Promise<IncomingWebhookRow> {
+  const row = await lockIncomingWebhook(tx, id);
+  if (row.managed) throw new Fault('conflict', 'This webhook belongs to the built-in Git host');
+  return row;
+}
+
+export const incomingWebhookRoutes: Handlers<
+  | 'createIncomingWebhook'
+  | 'listIncomingWebhooks'
+  | 'deleteIncomingWebhook'
+  | 'rotateIncomingWebhook'
+  | 'listIncomingWebhookDeliveries'
+  | 'getIncomingWebhookDelivery'
+  | 'replayIncomingWebhookDelivery'
+> = {
+  async createIncomingWebhook({ body, write, now }, deps) {
+    const secret = newHookSecret();
+    return await write(async (tx) => {
+      const present = await listIncomingWebhooks(tx, quotas.webhooksPerOrganization);
+      assertBelow('webhooksPerOrganization', present.length);
+      const { organizationId } = tx;
+      const id = newId<IncomingWebhookId>();
+      const hook = { organizationId, incomingWebhookId: id, version: 1 };
+      const secretCiphertext = await encryptSecret(deps, secret, hook);
+      const row = await insertIncomingWebhook(tx, now, {
+        id,
+        name: body.name,
+        provider: body.provider,
+        secretCiphertext,
+        managed: false,
+      });
+      await appendAudit(tx, now, {
+        action: 'incoming_webhook.created',
+        targetKind: 'incoming_webhook',
+        targetId: id,
+        detail: { name: row.name, provider: row.provider },
+      });
+      return { ...webhookWire(row, now, deps.urls), secret };
+    });
+  },
+
+  async listIncomingWebhooks({ read, now }, { urls }) {
+    const rows = await read((tx) => listIncomingWebhooks(tx, quotas.webhooksPerOrganization));
+    return { results: rows.map((row) => webhookWire(row, now, urls)) };
+  },
+
+  async deleteIncomingWebhook({ params, write, now }) {
+    return await write(async (tx) => {
+      const { id } = await lockOwnWebhook(tx, params.incomingWebhookId);
+      await updateIncomingWebhook(tx, now, id, { deletedAt: now });
+      await appendAudit(tx, now, {
+        action: 'incoming_webhook.deleted',
+        targetKind: 'incoming_webhook',
+        targetId: id,
+      });
+      return undefined;
+    });
+  },
+
+  async rotateIncomingWebhook({ params, write, now }, deps) {
+    const secret = newHookSecret();
+    return await write(async (tx) => {
+      const before = await lockOwnWebhook(tx, params.incomingWebhookId);
+      const version = before.secretVersion + 1;
+      const hook = { organizationId: tx.organizationId, incomingWebhookId: before.id, version };
+      const row = await updateIncomingWebhook(tx, now, before.id, {
+        secretCiphertext: await encryptSecret(deps, secret, hook),
+        secretVersion: version,
+        previousSecretCiphertext: before.secretCiphertext,
+        previousSecretValidUntil: now.add({ hours: previousSecretHours }),
+      });
+      await appendAudit(tx, now, {
+        action: 'incoming_webhook.rotated',
+        targetKind: 'incoming_webhook',
+        targetId: row.id,
+      });
+      return { ...webhookWire(row, now, deps.urls), secret };
+    });
+  },
+
+  async listIncomingWebhookDeliveries({ params, read }) {
+    const rows = await read((tx) => listDeliveries(tx, params.incomingWebhookId, deliveriesMax));
+    return { results: rows.map(summaryWire) };
+  },
+
+  async getIncomingWebhookDelivery({ params, read }, { urls }) {
+    return await read(async (tx) =>
+      deliveryWire(tx, await getDelivery(tx, params.deliveryId), urls),
+    );
+  },
+
+  async replayIncomingWebhookDelivery({ params, write, now, afterCommit }, deps) {
+    return await write(async (tx) => {
+      const original = await getDelivery(tx, params.deliveryId);
+      const row = await insertReplay(tx, now, original);
+      await appendAudit(tx, now, {
+        action: 'delivery.replayed',
+        targetKind: 'delivery',
+        targetId: original.id,
+        detail: { replayId: row.id },
+      });
+      afterCommit(() => deps.bus.ring(messages.deliveryReceived, {}, {}));
+      return await deliveryWire(tx, row, deps.urls);
+    });
+  },
+};
