@@ -4,6 +4,7 @@ import type { Logger } from '@pilotfish/runtime';
 import type { ConnectionState } from './connection.ts';
 import type { ConsumeOptions, Consumption } from './consume.ts';
 import type { CredentialsSource } from './credentials.ts';
+import type { KeepStreamsOptions } from './keep-streams.ts';
 import type { Received } from './received.ts';
 import type { StreamState } from './streams.ts';
 import type { ReceivedTask } from './tasks.ts';
@@ -91,11 +92,18 @@ export interface Bus {
     definition: MessageDefinition<S, B>,
     options: { readonly clusterId: string; readonly waitMs: number; readonly signal?: AbortSignal },
   ): Promise<ReceivedTask<S, B> | null>;
+  /**
+   * Keeps streams and task consumers existing through every loss of NATS, and says when what a
+   * stream held is gone. For the reconciler of core-api.
+   */
+  keepStreams(options: KeepStreamsOptions): Consumption;
   /** Makes missing streams; says for each when it was made. For core-api. */
   ensureStreams(): Promise<StreamState[]>;
   /** The consumer from which a cluster's engine pulls. For core-api. */
   ensureTaskConsumer(clusterId: string): Promise<void>;
   removeTaskConsumer(clusterId: string): Promise<void>;
+  /** Ids of the environments whose task waits in the stream. For core-api. */
+  waitingTasks(clusterId: string): Promise<ReadonlySet<string>>;
   /** Hands over what is open, for at most `drainMsMax` milliseconds (default 3 s). */
   close(drainMsMax?: number): Promise<void>;
 }

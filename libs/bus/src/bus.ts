@@ -7,10 +7,16 @@ import type { Bus, BusOptions } from './bus-types.ts';
 import { openConnection } from './connection.ts';
 import { type Consumption, consume } from './consume.ts';
 import { assertParty, type BusDeps } from './deps.ts';
+import { keepStreams } from './keep-streams.ts';
 import { createListening } from './listening.ts';
 import { inboxPrefixOf } from './permissions.ts';
 import { createPublishing } from './publishing.ts';
-import { ensureStreams, ensureTaskConsumer, removeTaskConsumer } from './streams.ts';
+import {
+  ensureStreams,
+  ensureTaskConsumer,
+  removeTaskConsumer,
+  waitingTasks,
+} from './streams.ts';
 import { fetchTask } from './tasks.ts';
 
 const drainMsMaxDefault = 3000;
@@ -46,6 +52,11 @@ export function connectBus(options: BusOptions): Bus {
       consumptions.add(consumption);
       return consumption;
     },
+    keepStreams(keepOptions) {
+      const consumption = keepStreams(deps, keepOptions);
+      consumptions.add(consumption);
+      return consumption;
+    },
     fetchTask(definition, fetchOptions) {
       assertParty(deps, 'to', definition);
       return fetchTask(deps, definition, { ...fetchOptions, inboxPrefix });
@@ -53,6 +64,7 @@ export function connectBus(options: BusOptions): Bus {
     ensureStreams: () => ensureStreams(connection.require()),
     ensureTaskConsumer: (clusterId) => ensureTaskConsumer(connection.require(), clusterId),
     removeTaskConsumer: (clusterId) => removeTaskConsumer(connection.require(), clusterId),
+    waitingTasks: (clusterId) => waitingTasks(connection.require(), clusterId),
     async close(drainMsMax = drainMsMaxDefault) {
       await Promise.all([...consumptions].map((consumption) => consumption.close()));
       await connection.close(drainMsMax);

@@ -23,12 +23,20 @@ export function encode<Body>(subject: string, schema: z.ZodType<Body>, body: Bod
 
 /** @throws Fault `invalid_input` for what is no JSON or does not fit the contract */
 export function decode<Body>(subject: string, schema: z.ZodType<Body>, bytes: Uint8Array): Body {
-  let value: unknown;
+  return check(subject, schema, parseJson(subject, bytes));
+}
+
+/** @throws Fault `invalid_input` for what is no JSON */
+export function parseJson(subject: string, bytes: Uint8Array): unknown {
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new Fault('invalid_input', 'A message is no JSON', { internal: subject, cause });
   }
+}
+
+/** @throws Fault `invalid_input` for what does not fit the contract */
+export function check<Body>(subject: string, schema: z.ZodType<Body>, value: unknown): Body {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const internal = `${subject}: ${describe(parsed.error)}`;
@@ -42,6 +50,7 @@ export function decode<Body>(subject: string, schema: z.ZodType<Body>, bytes: Ui
  * cluster could otherwise speak for another, and a reply address chosen by one party could carry
  * a message of somebody else's to where it does not belong.
  *
+ * @param body as it came: a reader that leaves fields out must not leave out the check
  * @throws Fault `invalid_input` where subject and body disagree
  */
 export function parametersOf(

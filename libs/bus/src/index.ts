@@ -17,6 +17,7 @@ export {
   parseCredentials,
 } from './credentials.ts';
 export { type EnvelopeFields, envelope, taskMessageId } from './envelope.ts';
+export type { KeepStreamsOptions } from './keep-streams.ts';
 export { inboxPrefixOf } from './permissions.ts';
 export type { Received } from './received.ts';
 export type { ServerConfigOptions } from './server-config.ts';

@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { MessageDefinition, SubjectParameter } from '@pilotfish/contracts';
 import type { Logger } from '@pilotfish/runtime';
-import { decode, parametersOf } from './codec.ts';
+import { check, parametersOf, parseJson } from './codec.ts';
 
 /** A message that fits its contract. */
 export interface Received<Subject extends string, Body> {
@@ -19,8 +19,10 @@ function receive<Subject extends string, Body>(
   definition: MessageDefinition<Subject, Body>,
   message: RawMessage,
 ): Received<Subject, Body> {
-  const body = decode(message.subject, definition.body, message.data);
-  const parameters = parametersOf(definition, message.subject, body);
+  const { subject } = message;
+  const value = parseJson(subject, message.data);
+  const parameters = parametersOf(definition, subject, value);
+  const body = check(subject, definition.body, value);
   return { parameters: parameters as Record<SubjectParameter<Subject>, string>, body };
 }
 

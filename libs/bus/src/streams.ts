@@ -127,6 +127,23 @@ export async function ensureTaskConsumer(
   });
 }
 
+/**
+ * Environments of a cluster whose task the stream still holds: not delivered, or delivered and not
+ * acknowledged. What core-api published and is not among them was journalled, or lost.
+ */
+export async function waitingTasks(
+  connection: NatsConnection,
+  clusterId: string,
+): Promise<ReadonlySet<string>> {
+  const manager = await managerOf(connection);
+  const pattern = patternOf(messages.environmentTask, { clusterId });
+  const info = await wrap(() =>
+    manager.streams.info('TASKS', { subjects_filter: pattern }).catch(ignoring(streamNotFound)),
+  );
+  const subjects = Object.keys(info?.state.subjects ?? {});
+  return new Set(subjects.map((subject) => subject.split('.').at(-1) ?? ''));
+}
+
 /** Removes the consumer of a cluster that is gone; its tasks expire with the stream's age. */
 export async function removeTaskConsumer(
   connection: NatsConnection,

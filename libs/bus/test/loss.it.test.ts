@@ -58,6 +58,58 @@ test('NATS is killed and loses everything: the bus comes back, streams and consu
   });
 });
 
+test('whoever owns the truth is told what was lost, until the streams are filled again', async () => {
+  const nats = await testNats();
+  const [first, second] = [ids(), ids()];
+  const clusterIds = [first.clusterId];
+  const core = await nats.bus('core-api');
+  const told: string[][] = [];
+  let failing = false;
+  core.keepStreams({
+    clusterIds: async () => clusterIds,
+    intervalMs: 50,
+    onLost: async (lost) => {
+      if (failing) {
+        failing = false;
+        throw new Error('the database is away');
+      }
+      told.push([...lost]);
+    },
+  });
+  const all = ['TASKS', 'EVENTS', 'LOGS'];
+  await until('the first telling', () => told.length === 1);
+  expect(told).toEqual([all]);
+
+  const pull = async ({ clusterId, engineId }: ReturnType<typeof ids>) => {
+    const { bus } = await nats.engineBus({ clusterId, engineId });
+    const sent = task(clusterId);
+    const where = { clusterId, environmentId: sent.environmentId };
+    await core.publish(messages.environmentTask, where, sent);
+    let got: string | undefined;
+    await until('the task', async () => {
+      const received = await bus.fetchTask(messages.environmentTask, { clusterId, waitMs: 1000 });
+      received?.ack();
+      got = received?.body.executionId;
+      return got !== undefined;
+    });
+    expect(got).toBe(sent.executionId);
+  };
+  await pull(first);
+  clusterIds.push(second.clusterId);
+  await pull(second);
+  expect(told).toHaveLength(1);
+
+  failing = true;
+  await nats.kill();
+  nats.wipe();
+  await nats.start();
+  await until('the second telling', () => told.length === 2);
+  expect(failing).toBe(false);
+  expect(told[1]).toEqual(all);
+  await pull(first);
+  await pull(second);
+});
+
 test('a bus that never reached its server closes at once, and so does one whose server is gone', async () => {
   const nats = await testNats();
   const core = await nats.bus('core-api');
