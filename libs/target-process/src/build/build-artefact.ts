@@ -5,7 +5,7 @@ import { failedStep, type StepContext, type StepOutcome } from '@pilotfish/domai
 import type { Git } from '@pilotfish/git';
 import { type Clock, Fault } from '@pilotfish/kernel';
 import type { Layout } from '../disk/layout.ts';
-import { explainBuild } from '../explain/explain-build.ts';
+import { explainBuild, type FailedBuild, registryFailure } from '../explain/explain-build.ts';
 import type { ProcessTargetLimits } from '../limits.ts';
 import type { BuildPlan } from '../plan/build-plan.ts';
 import { detectPlan } from '../plan/detect-plan.ts';
@@ -202,7 +202,10 @@ async function createCommands(
       }
       const tail = end.tail.map(scrub);
       const { buildSecondsMax } = release;
-      return explainBuild({ ...end, phase, argv, tail, plan: work.plan, buildSecondsMax });
+      const failed: FailedBuild = { ...end, phase, argv, tail, buildSecondsMax };
+      const network = registryFailure(failed);
+      if (network === undefined) return explainBuild(failed);
+      throw new Fault('unavailable', `The package registry does not answer: ${network}`);
     },
   };
 }

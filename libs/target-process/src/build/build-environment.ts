@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { BuildPlan } from '../plan/build-plan.ts';
 
 /**
  * Variables of the operator's package configuration that builds may see: where packages come from
@@ -88,7 +89,7 @@ export interface BuildPlaces {
 export function buildEnvironment(
   operator: Readonly<Record<string, string>>,
   places: BuildPlaces,
-  plan: { readonly environment: Readonly<Record<string, string>> },
+  plan: Pick<BuildPlan, 'environment' | 'packageManager'>,
   variables: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
@@ -99,12 +100,13 @@ export function buildEnvironment(
     // In a clean environment npm does not find the machine's own certificates, and waits for ever.
     NODE_USE_SYSTEM_CA: '1',
     npm_config_cache: join(places.caches, 'npm'),
-    npm_config_store_dir: join(places.caches, 'pnpm'),
     npm_config_update_notifier: 'false',
     // A package that a lockfile names and the cache holds needs no question to the registry.
     npm_config_prefer_offline: 'true',
     YARN_CACHE_FOLDER: join(places.caches, 'yarn'),
     YARN_GLOBAL_FOLDER: join(places.caches, 'yarn-berry'),
+    // npm warns about settings that are not its own.
+    ...(plan.packageManager === 'pnpm' ? { npm_config_store_dir: join(places.caches, 'pnpm') } : {}),
     ...plan.environment,
     ...buildVariables(variables),
     PATH: places.path,

@@ -1,7 +1,13 @@
 import type { InstanceStatus } from '@pilotfish/contracts';
 import { failedStep, type StepOutcome } from '@pilotfish/domain-deploy';
 import type { ListeningAddress } from '../run/listening-ports.ts';
-import { type FailurePattern, findPattern, linesThatMatter } from './patterns.ts';
+import {
+  codePatterns,
+  commonPatterns,
+  explainByPattern,
+  type FailurePattern,
+  meaningful,
+} from './patterns.ts';
 
 export interface CrashedStart {
   readonly code: number | null;
@@ -12,43 +18,72 @@ export interface CrashedStart {
   readonly tail: readonly string[];
 }
 
-const startPatterns: readonly FailurePattern[] = [];
+const startPatterns: readonly FailurePattern[] = [
+  {
+    cause: 'CRASHED_ON_START',
+    line: /EADDRINUSE.*?(?::(\d+))?$/,
+    summary: (match) =>
+      match[1] === undefined
+        ? 'The application wanted a port that is in use.'
+        : `The application wanted port ${match[1]}, which is in use.`,
+    suggestion: () =>
+      'Listen on the port in the variable PORT instead of a fixed one, and only once.',
+  },
+  {
+    cause: 'CRASHED_ON_START',
+    line: /listen EACCES.*?(?::(\d+))?$/,
+    summary: (match) => `The application may not listen on port ${match[1] ?? 'it chose'}.`,
+    suggestion: () => 'Listen on the port in the variable PORT.',
+  },
+  {
+    cause: 'CRASHED_ON_START',
+    line: /(?:connect|getaddrinfo) (ECONNREFUSED|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH) (\S+)/,
+    summary: (match) => `The application could not reach ${match[2]} (${match[1]}) and ended.`,
+    suggestion: () =>
+      'Check the variables with the addresses of what it needs, and whether that runs.',
+  },
+  ...codePatterns.map((pattern) => ({ ...pattern, cause: 'CRASHED_ON_START' as const })),
+  {
+    cause: 'CRASHED_ON_START',
+    line: /^(?:Uncaught )?((?:[A-Z]\w*)?Error(?: \[\w+\])?: .+)$/,
+    summary: (match) => `The application ended with an error: ${match[1]}`,
+    suggestion: () => 'The lines show where; the variables it reads may be missing here.',
+  },
+];
 
 /** Why an instance ended before it was healthy. Pure. */
 export function explainCrash(crash: CrashedStart): StepOutcome {
-  const pattern = findPattern(crash.tail, startPatterns);
-  if (pattern !== undefined) {
-    return failedStep(
-      pattern.cause,
-      pattern.summary,
-      pattern.suggestion,
-      linesThatMatter(crash.tail, pattern),
-    );
-  }
+  const explained = explainByPattern(crash.tail, [...commonPatterns, ...startPatterns]);
+  if (explained !== undefined) return explained;
+  const tail = meaningful(crash.tail).slice(-20);
   if (crash.signal === 'SIGKILL' || crash.code === 137) {
     return failedStep(
       'OUT_OF_RESOURCES',
       'The application was killed while it started, most likely because memory ran out.',
-      'Give the application more memory, or let it use less.',
-      crash.tail,
+      'Give the machine more memory, or let the application use less.',
+      tail,
     );
   }
-  const how =
-    crash.signal !== null
-      ? `by ${crash.signal}`
-      : crash.code !== null
-        ? `with exit code ${crash.code}`
-        : crash.message || 'without a trace';
+  if (crash.code === 0) {
+    return failedStep(
+      'CRASHED_ON_START',
+      'The application ended by itself right after its start, without an error.',
+      'The start command has to keep running: it must not put the server into the background.',
+      tail,
+    );
+  }
   return failedStep(
     'CRASHED_ON_START',
-    crash.code === 0
-      ? 'The application ended by itself right after its start, without an error.'
-      : `The application ended right after its start, ${how}.`,
-    crash.code === 0
-      ? 'The start command has to keep running: it must not put the server into the background.'
-      : 'The last lines it wrote tell why; start it with the same variables in a fresh clone.',
-    crash.tail,
+    `The application ended right after its start${howItEnded(crash)}.`,
+    'The last lines it wrote tell why; start it with the same variables in a fresh clone.',
+    tail,
   );
+}
+
+function howItEnded(crash: CrashedStart): string {
+  if (crash.signal !== null) return `, by ${crash.signal}`;
+  if (crash.code !== null) return `, with exit code ${crash.code}`;
+  return crash.message === '' ? '' : `: ${crash.message.replace(/\.$/, '')}`;
 }
 
 export interface NeverHealthy {
@@ -91,11 +126,15 @@ export function explainNeverHealthy(failure: NeverHealthy): StepOutcome {
 }
 
 /** The part of an instance's status that explains its end. */
-export function crashOf(instance: InstanceStatus, scrub: (text: string) => string): CrashedStart {
+export function crashOf(
+  instance: InstanceStatus,
+  tail: readonly string[],
+  scrub: (text: string) => string,
+): CrashedStart {
   return {
     code: instance.exit?.code ?? null,
     signal: instance.exit?.signal ?? null,
     message: scrub(instance.message),
-    tail: instance.lastLines.map(scrub),
+    tail,
   };
 }

@@ -1,3 +1,4 @@
+import type { InstanceStatus } from '@pilotfish/contracts';
 import type { Step, StepContext, StepOutcome } from '@pilotfish/domain-deploy';
 import { crashOf, explainCrash, explainNeverHealthy } from '../explain/explain-start.ts';
 import { awaitHealthy, type Health } from '../run/await-healthy.ts';
@@ -35,7 +36,7 @@ export async function awaitHealthyStep(
   const failed =
     results.find(({ state }) => state === 'crashed') ??
     results.find(({ state }) => state === 'unhealthy');
-  if (failed !== undefined) return explain(failed, scrub);
+  if (failed !== undefined) return explain(deps, failed, scrub, context.signal);
   const slowestMs = Math.max(
     ...results.map((each) => (each.state === 'healthy' ? each.afterMs : 0)),
   );
@@ -44,21 +45,42 @@ export async function awaitHealthyStep(
   return { ok: true };
 }
 
-function explain(health: Health, scrub: Scrub): StepOutcome {
-  switch (health.state) {
-    case 'healthy':
-      return { ok: true };
-    case 'crashed':
-      return explainCrash(crashOf(health.instance, scrub));
-    case 'unhealthy': {
-      const { pid, port, lastLines } = health.instance;
-      return explainNeverHealthy({
-        why: scrub(health.why),
-        afterSeconds: health.afterSeconds,
-        port,
-        listening: pid === null ? [] : listeningAddresses(pid),
-        tail: lastLines.map(scrub),
-      });
-    }
+async function explain(
+  deps: StepDeps,
+  health: Health,
+  scrub: Scrub,
+  signal: AbortSignal,
+): Promise<StepOutcome> {
+  if (health.state === 'healthy') return { ok: true };
+  const { instance } = health;
+  const tail = (await newestLines(deps, instance, signal)).map(scrub);
+  if (health.state === 'crashed') return explainCrash(crashOf(instance, tail, scrub));
+  return explainNeverHealthy({
+    why: scrub(health.why),
+    afterSeconds: health.afterSeconds,
+    port: instance.port,
+    listening: instance.pid === null ? [] : listeningAddresses(instance.pid),
+    tail: tail.slice(-20),
+  });
+}
+
+const logLinesMax = 200;
+
+/** What the instance wrote: more than its status holds, as a stack trace alone may fill that. */
+async function newestLines(
+  deps: StepDeps,
+  instance: InstanceStatus,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  try {
+    const query = { limit: logLinesMax };
+    const { lines } = await deps.supervisor.readLogs(instance.serviceId, query, signal);
+    const own = lines.filter((line) => line.instance === instance.instanceId);
+    const written = own.filter((line) => line.stream !== 'platform').map((line) => line.text);
+    if (written.length > 0) return written;
+  } catch (thrown) {
+    signal.throwIfAborted();
+    deps.logger.warn({ err: thrown }, 'The lines of a failed instance cannot be read');
   }
+  return instance.lastLines;
 }
