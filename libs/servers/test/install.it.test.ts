@@ -19,7 +19,10 @@ test('two installers at the same moment install once and both get the folder', a
     writeFileSync(join(folder, 'program'), 'x');
     await new Promise((resolve) => setImmediate(resolve));
   };
-  const folders = await Promise.all([installOnce(env, 'a', fill), installOnce(env, 'a', fill)]);
+  const folders = await Promise.all([
+    installOnce({ env }, 'a', fill),
+    installOnce({ env }, 'a', fill),
+  ]);
   expect(folders[0]).toBe(folders[1]);
   expect(fills).toBe(1);
   expect(existsSync(join(folders[0], 'program'))).toBe(true);
@@ -27,18 +30,18 @@ test('two installers at the same moment install once and both get the folder', a
 
 test('an installation that failed leaves nothing behind and can be tried again', async () => {
   const env = emptyCache();
-  const broken = installOnce(env, 'a', () => Promise.reject(new Error('no network')));
+  const broken = installOnce({ env }, 'a', () => Promise.reject(new Error('no network')));
   await expect(broken).rejects.toThrow('no network');
   expect(readdirSync(join(env.XDG_CACHE_HOME ?? '', 'pilotfish'))).toEqual(['a.lock']);
-  await expect(installOnce(env, 'a', () => Promise.resolve())).resolves.toMatch(/a$/);
+  await expect(installOnce({ env }, 'a', () => Promise.resolve())).resolves.toMatch(/a$/);
 });
 
 test('what a killed installer left is removed by the next one', async () => {
   const env = emptyCache();
   const parent = join(env.XDG_CACHE_HOME ?? '', 'pilotfish');
-  await installOnce(env, 'b', () => Promise.resolve());
+  await installOnce({ env }, 'b', () => Promise.resolve());
   writeFileSync(join(parent, 'a.tmp-99'), '');
-  await installOnce(env, 'a', () => Promise.resolve());
+  await installOnce({ env }, 'a', () => Promise.resolve());
   expect(readdirSync(parent).filter((name) => name.includes('.tmp-'))).toEqual([]);
 });
 

@@ -7,5 +7,11 @@ import { ensureBundles } from './bundle/build.ts';
 import { buildsFolder } from './bundle/manifest.ts';
 
 const [root = ''] = process.argv.slice(2);
-const { id } = await ensureBundles(root);
-process.stdout.write(`${join(buildsFolder(root), id)}\n`);
+try {
+  const { id } = await ensureBundles(root);
+  process.stdout.write(`${join(buildsFolder(root), id)}\n`);
+} catch (error) {
+  // What is wrong with a source, esbuild has printed with file and line; a stack adds nothing.
+  if (!(error instanceof Error && 'errors' in error)) throw error;
+  process.exitCode = 1;
+}

@@ -17,13 +17,20 @@ import { readSettings, type Settings } from './settings.ts';
 import { openState } from './state.ts';
 import { showAddresses } from './welcome.ts';
 
+/** One Ctrl-C arrives twice: from the terminal, and handed on by npm. */
+const sameKeystrokeMs = 1_000;
+
 // Before anything is started: a Ctrl-C at any moment has to find what there is to stop.
 const stop = new AbortController();
 let onSecond: () => void = () => process.exit(1);
+let stoppedAtMs = 0;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
-    if (stop.signal.aborted) onSecond();
-    else stop.abort(new Error(name));
+    const nowMs = systemClock.monotonicMs();
+    if (!stop.signal.aborted) {
+      stoppedAtMs = nowMs;
+      stop.abort(new Error(name));
+    } else if (nowMs - stoppedAtMs > sameKeystrokeMs) onSecond();
   });
 }
 // A closed terminal or a reader that went away must not end the runner halfway.

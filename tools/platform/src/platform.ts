@@ -93,8 +93,7 @@ export function createPlatform(deps: PlatformDeps): Platform {
           .flatMap((service) => defineReplicas(service, wiring, deps, adopted))
           .map(keep);
         waves.push(kept);
-        await Promise.all(kept.map((each) => each.ready()));
-        signal.throwIfAborted();
+        await Promise.all(kept.map((each) => each.ready(signal)));
       }
       if (adopted.length > 0)
         deps.screen.say(`Went on with what still ran: ${adopted.join(', ')}.`);

@@ -27,8 +27,8 @@ export interface SuperviseDeps {
 
 export interface SupervisedProcess {
   readonly name: string;
-  /** Resolves when it answers that it is ready; throws when it does not come up. */
-  ready(): Promise<void>;
+  /** Resolves when it answers that it is ready; throws when it does not come up, or is aborted. */
+  ready(signal: AbortSignal): Promise<void>;
   /** Ends it for good. */
   stop(): Promise<void>;
 }
@@ -82,7 +82,7 @@ export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): S
   const kept = keepAlive();
   return {
     name,
-    async ready() {
+    async ready(signal) {
       const giveUpMs = clock.monotonicMs() + readyTimeoutMs;
       while (!(await definition.isReady())) {
         const hasFailed = !wasReady && endsInShort >= earlyEndsMax;
@@ -90,7 +90,7 @@ export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): S
           const words = lastProblem || definition.lastWords();
           throw new Fault('unavailable', `${name} does not come up: ${words}`);
         }
-        await clock.sleep(50, stopping.signal);
+        await clock.sleep(50, signal);
       }
       wasReady = true;
     },

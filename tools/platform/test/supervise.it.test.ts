@@ -34,6 +34,8 @@ async function sample(): Promise<{ folder: string; service: ServiceProcess }> {
   return { folder, service };
 }
 
+const onTime = () => AbortSignal.timeout(20_000);
+
 /** What a runner does with one service, in a state file of its own. */
 function start(folder: string, service: ServiceProcess) {
   const state = openState(join(folder, 'state.json'));
@@ -59,7 +61,7 @@ function start(folder: string, service: ServiceProcess) {
 test('a killed service is started again, and a stopped one is not', async () => {
   const { folder, service } = await sample();
   const { kept, identity, warnings } = start(folder, service);
-  await kept.ready();
+  await kept.ready(onTime());
   const first = identity();
   if (first === undefined) throw new Error('no process');
   process.kill(first.pid, 'SIGKILL');
@@ -96,13 +98,15 @@ test('a service that cannot start is given up with its own last words', async ()
   const { folder, service } = await sample();
   writeFileSync(service.program, `console.log('{"msg":"the configuration is wrong"}');`);
   const { kept } = start(folder, service);
-  await expect(kept.ready()).rejects.toThrow('sample does not come up: the configuration is wrong');
+  await expect(kept.ready(onTime())).rejects.toThrow(
+    'sample does not come up: the configuration is wrong',
+  );
 });
 
 test('a process that ignores SIGTERM is ended by force', async () => {
   const { folder, service } = await sample();
   const { kept, identity } = start(folder, service);
-  await kept.ready();
+  await kept.ready(onTime());
   const running = identity();
   if (running === undefined) throw new Error('no process');
   await endProcess(running);
