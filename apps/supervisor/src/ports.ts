@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { Fault } from '@pilotfish/kernel';
-import { errnoOf } from './system-fault.ts';
+import { errnoOf, isExhaustion, systemFault } from './system-fault.ts';
 
 /** Ports that instances listen on, each given to one instance at a time. */
 export interface Ports {
@@ -9,7 +9,7 @@ export interface Ports {
   /** Takes a recorded port back into the books after a restart of the supervisor. */
   restore(instanceId: string, port: number): void;
   release(instanceId: string): void;
-  /** True when nothing on this machine listens on the port. */
+  /** True when nothing on this machine listens on the port. @throws Fault `unavailable` (no more files) */
   isFree(port: number): Promise<boolean>;
 }
 
@@ -40,7 +40,11 @@ export function createPorts({ first, last, random }: PortsDeps): Ports {
         next += 1;
         if (owners.has(port)) continue;
         owners.set(port, instanceId);
-        if (await isFree(port)) return port;
+        const giveBack = (error: unknown) => {
+          owners.delete(port);
+          throw error;
+        };
+        if (await isFree(port).catch(giveBack)) return port;
         owners.delete(port);
       }
       throw new Fault('unavailable', `No port between ${first} and ${last} is free.`);
@@ -64,9 +68,14 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 function tryListen(port: number, host: string): Promise<'free' | 'taken' | 'no_such_address'> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error) => {
+      // Nothing was learnt about the port: the next one would fail alike.
+      if (isExhaustion(error)) {
+        reject(systemFault(error, 'looking for a free port'));
+        return;
+      }
       const code = errnoOf(error);
       const noAddress = code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
       resolve(noAddress ? 'no_such_address' : 'taken');

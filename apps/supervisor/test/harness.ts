@@ -1,5 +1,6 @@
 /** A supervisor as a real process, a client of its socket, and what tests ask of the machine. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,15 @@ import { expect } from 'vitest';
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const appFolder = fileURLToPath(new URL('./apps/', import.meta.url));
+
+let drawn = 0;
+
+/** A whole number in [min, max), the same sequence for the same PILOTFISH_SEED. */
+export function seededInt(min: number, max: number): number {
+  drawn += 1;
+  const hash = createHash('sha256').update(`${process.env.PILOTFISH_SEED} ${drawn}`).digest();
+  return min + (hash.readUInt32LE() % (max - min));
+}
 
 export interface Answer {
   readonly status: number;
@@ -37,6 +47,8 @@ export class Harness {
   readonly folder = mkdtempSync(join(tmpdir(), 'pf-sup-'));
   readonly socketPath = join(this.folder, 's');
   readonly extraEnv: Record<string, string> = {};
+  /** A program that runs the supervisor in its turn. */
+  wrapper: readonly string[] = [];
   #child: ChildProcess | null = null;
   #log = '';
 
@@ -49,19 +61,22 @@ export class Harness {
   }
 
   async start(): Promise<void> {
-    const child = spawn(
+    const [command, ...args] = [
+      ...this.wrapper,
       process.execPath,
-      ['--conditions=@pilotfish/source', '--disable-warning=ExperimentalWarning', mainPath],
-      {
-        env: {
-          SUPERVISOR_SOCKET: this.socketPath,
-          SUPERVISOR_STATE_DIR: join(this.folder, 'state'),
-          PLATFORM_SECRET: 'must not reach an application',
-          ...this.extraEnv,
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
+      '--conditions=@pilotfish/source',
+      mainPath,
+    ];
+    const child = spawn(command, args, {
+      env: {
+        SUPERVISOR_SOCKET: this.socketPath,
+        SUPERVISOR_STATE_DIR: join(this.folder, 'state'),
+        PATH: process.env.PATH,
+        PLATFORM_SECRET: 'must not reach an application',
+        ...this.extraEnv,
       },
-    );
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {

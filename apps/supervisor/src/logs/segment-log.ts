@@ -119,9 +119,7 @@ export class SegmentLog {
     this.#write(numbered.map((line) => `${JSON.stringify(line)}\n`).join(''));
     this.#next += lines.length;
     for (const { source } of lines) {
-      if (source !== undefined) {
-        this.#sources.set(source.key, { offset: source.offset, skipping: source.skipping });
-      }
+      if (source !== undefined) this.#moveTo(source);
     }
   }
 
@@ -174,6 +172,10 @@ export class SegmentLog {
     this.#descriptor = null;
   }
 
+  #moveTo({ key, offset, skipping }: SourcePosition & { readonly key: string }): void {
+    this.#sources.set(key, { offset, skipping });
+  }
+
   #write(text: string): void {
     const segment = this.#segmentFor(Buffer.byteLength(text));
     const header = segment.bytes === 0 ? positionsLine([...this.#sources]) : '';
@@ -223,7 +225,7 @@ export class SegmentLog {
         for (const [key, position] of entry.positions) this.#sources.set(key, position);
       } else {
         this.#next = entry.sequence + 1;
-        if (entry.source !== undefined) this.#sources.set(entry.source.key, entry.source);
+        if (entry.source !== undefined) this.#moveTo(entry.source);
       }
       good = end + 1;
     }
