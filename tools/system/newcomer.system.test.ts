@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  cloneRepository,
+  eventually,
+  getPage,
+  type Platform,
+  startPlatform,
+  type WorkingCopy,
+} from './src/index.ts';
+
+let platform: Platform;
+let copy: WorkingCopy;
+
+beforeAll(async () => {
+  platform = await startPlatform();
+  copy = await cloneRepository(platform.connection, platform.connection.gitUrl);
+});
+
+afterAll(async () => {
+  await copy?.[Symbol.asyncDispose]();
+  await platform?.[Symbol.asyncDispose]();
+});
+
+async function pageHas(text: string): Promise<void> {
+  await eventually(`the page says "${text}"`, 30_000, async () => {
+    const page = await getPage(platform.connection.applicationUrl);
+    return page.status === 200 && page.text.includes(text);
+  });
+}
+
+test('after npm start the sample application answers and the screen says where everything is', async () => {
+  const { applicationUrl, apiUrl, gitUrl } = platform.connection;
+  expect((await getPage(applicationUrl)).status).toBe(200);
+  for (const address of [applicationUrl, apiUrl, `${apiUrl}/docs`, gitUrl]) {
+    expect(platform.output()).toContain(address);
+  }
+  expect(platform.output()).not.toContain(platform.connection.token);
+  const docs = await fetch(`${apiUrl}/docs`);
+  expect(docs.status).toBe(200);
+});
+
+test('a push is live within seconds and the push itself shows the deployment', async () => {
+  await copy.commit('page.md', (text) =>
+    text.replace('Hello from Pilotfish', 'Hello from my push'),
+  );
+  const printed = await copy.push('origin', 'HEAD');
+  expect(printed).toMatch(/remote: .*[Bb]uild/);
+  expect(printed).toContain(platform.connection.applicationUrl);
+  await pageHas('Hello from my push');
+});
+
+test('a broken push leaves the old version serving and explains itself', async () => {
+  await copy.commit('server.mjs', () => "throw new Error('broken on purpose');\n");
+  const printed = await copy.push('origin', 'HEAD');
+  expect(printed).toContain('broken on purpose');
+  expect(printed).toContain('CRASHED_ON_START');
+  const page = await getPage(platform.connection.applicationUrl);
+  expect(page).toMatchObject({ status: 200, text: expect.stringContaining('Hello from my push') });
+});
+
+test('a rollback brings back the release before', async () => {
+  const { apiUrl, applicationId, token } = platform.connection;
+  const headers = { authorization: `Token ${token}`, 'content-type': 'application/json' };
+  const list = await fetch(`${apiUrl}/application/${applicationId}/release`, { headers });
+  const { results } = (await list.json()) as { results: { id: string; status: string }[] };
+  const [, before] = results.filter((release) => release.status === 'DEPLOYED');
+  expect(before).toBeDefined();
+  const answer = await fetch(`${apiUrl}/application/${applicationId}/rollback`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ release_id: before?.id }),
+  });
+  expect(answer.status).toBe(202);
+  await eventually('the first version serves again', 20_000, async () => {
+    const page = await getPage(platform.connection.applicationUrl);
+    return page.status === 200 && !page.text.includes('Hello from my push');
+  });
+});

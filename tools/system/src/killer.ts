@@ -1,0 +1,40 @@
+import type { Platform } from './platform.ts';
+import { eventually } from './wait.ts';
+
+/** Kills one process after the other with -9, counts the hits, and waits until each is back. */
+export interface Killer {
+  /** Kills every replica of a point, or of one that chance chooses, once all is up again. */
+  strike(point?: string): Promise<void>;
+  hits(): Readonly<Record<string, number>>;
+  unhit(): readonly string[];
+}
+
+/** The two that must stay: killing the parent of the applications or their door is another test. */
+const spared = new Set(['supervisor', 'edge', 'runner']);
+
+export function createKiller(platform: Platform, random: () => number): Killer {
+  const points = Object.keys(platform.connection.processes).filter((name) => !spared.has(name));
+  const hits = Object.fromEntries(points.map((name) => [name, 0]));
+  return {
+    async strike(point = points[Math.floor(random() * points.length)]) {
+      if (point === undefined) throw new Error('nothing to kill');
+      const victims = await eventually(`${point} runs`, 60_000, async () => {
+        const pids = (await platform.reload()).processes[point] ?? [];
+        return pids.length > 0 && pids.every(isAlive) ? pids : undefined;
+      });
+      for (const pid of victims) process.kill(pid, 'SIGKILL');
+      hits[point] = (hits[point] ?? 0) + 1;
+    },
+    hits: () => hits,
+    unhit: () => points.filter((name) => hits[name] === 0),
+  };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
