@@ -84,7 +84,8 @@ export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): S
     name,
     async ready(signal) {
       const giveUpMs = clock.monotonicMs() + readyTimeoutMs;
-      while (!(await definition.isReady())) {
+      // Not before we have one: what answers may be a survivor that is about to be replaced.
+      while (current === undefined || !(await definition.isReady())) {
         const hasFailed = !wasReady && endsInShort >= earlyEndsMax;
         if (hasFailed || clock.monotonicMs() > giveUpMs) {
           const words = lastProblem || definition.lastWords();
