@@ -1,5 +1,5 @@
 import type { ServicePort } from '@pilotfish/contracts';
-import type { Application, GitProvider } from '@pilotfish/contracts/http';
+import type { Application, GitProvider, Link } from '@pilotfish/contracts/http';
 import { repositoryKey } from '@pilotfish/domain-deploy';
 import { shortId } from '@pilotfish/kernel';
 import {
@@ -21,6 +21,7 @@ import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
 import { changeApplicationSpec, newApplicationSpec, wireOf } from '../handlers/application-spec.ts';
 import { deleteApplication } from '../handlers/delete-application.ts';
+import { serviceUrl } from '../handlers/service-url.ts';
 import { defined, timesOf } from './wire.ts';
 
 /** Providers that the wire has no word for are shown as the one whose URLs look alike. */
@@ -120,6 +121,22 @@ function hostOf(name: string, id: ServiceRow['id'], urls: ApiDeps['urls']): stri
   return `${slug || 'app'}-${shortId(id)}.${new URL(urls.applications).hostname}`;
 }
 
+function linkWire(row: ServiceRow, url: string): Link {
+  const publicPorts = row.spec.ports.filter((port) => port.public);
+  const port = publicPorts.find((one) => one.isDefault) ?? publicPorts[0];
+  const { protocol, port: edgePort } = new URL(url);
+  return {
+    service_id: row.id,
+    service_type: 'APPLICATION',
+    url,
+    // The target chooses the port where none is declared: the wire has no word for that.
+    internal_port: port?.internalPort ?? 0,
+    external_port: Number(edgePort) || (protocol === 'https:' ? 443 : 80),
+    is_qovery_domain: true,
+    is_default: true,
+  };
+}
+
 /** What of a spec also stands in columns of its own, because deliveries are matched by it. */
 function columnsOf({ spec }: Pick<ServiceRow, 'spec'>) {
   return {
@@ -136,6 +153,7 @@ export const applicationRoutes: Handlers<
   | 'getApplication'
   | 'editApplication'
   | 'deleteApplication'
+  | 'listApplicationLinks'
 > = {
   async listApplication({ params, query, read }) {
     return await read(async (tx) => {
@@ -201,4 +219,10 @@ export const applicationRoutes: Handlers<
   },
 
   deleteApplication,
+
+  async listApplicationLinks({ params, read }, { urls }) {
+    const row = await read(async (tx) => getService(tx, params.applicationId));
+    const url = serviceUrl(row, urls.applications);
+    return { results: url === null ? [] : [linkWire(row, url)] };
+  },
 };

@@ -20,6 +20,7 @@ import {
 } from '@pilotfish/store';
 import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
+import { serviceUrl } from '../handlers/service-url.ts';
 import { keyPurposes } from '../identity.ts';
 import { instantText, timesOf } from './wire.ts';
 
@@ -69,15 +70,6 @@ function summaryWire(row: DeliveryRow): IncomingWebhookDeliverySummary {
   };
 }
 
-/** Where a service answers; null where nothing of it is public. */
-function serviceUrl(service: ServiceRow, urls: ApiDeps['urls']): string | null {
-  // Without ports declared, the target gives an application one, and it is public.
-  const isPublic = service.spec.ports.length === 0 || service.spec.ports.some((p) => p.public);
-  if (!isPublic) return null;
-  const { protocol, port } = new URL(urls.applications);
-  return `${protocol}//${service.host}${port === '' ? '' : `:${port}`}`;
-}
-
 async function deliveryWire(
   tx: TenantTransaction,
   row: DeliveryRow,
@@ -95,7 +87,7 @@ async function deliveryWire(
       services: services.map((service) => ({
         id: service.id,
         name: service.name,
-        url: serviceUrl(service, urls),
+        url: serviceUrl(service, urls.applications),
       })),
     }),
   );

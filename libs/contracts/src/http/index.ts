@@ -50,6 +50,7 @@ export {
   IncomingWebhookWithSecret,
   WebhookProvider,
 } from './incoming-webhook.ts';
+export { Link, LinkResponseList } from './link.ts';
 export type {
   Operation,
   OperationInput,

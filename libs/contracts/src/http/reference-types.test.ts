@@ -46,6 +46,9 @@ test('lists equal the official types', () => {
     Same<Results<typeof ours.ApplicationResponseList>, api.ApplicationResponseList>
   >().toEqualTypeOf<true>();
   expectTypeOf<
+    Same<Results<typeof ours.LinkResponseList>, api.LinkResponseList>
+  >().toEqualTypeOf<true>();
+  expectTypeOf<
     Same<Results<typeof ours.VariableResponseList>, api.VariableResponseList>
   >().toEqualTypeOf<true>();
   expectTypeOf<

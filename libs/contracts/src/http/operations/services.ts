@@ -5,6 +5,7 @@ import {
   ApplicationRequest,
   ApplicationResponseList,
 } from '../application.ts';
+import { LinkResponseList } from '../link.ts';
 import { operation } from '../operation.ts';
 import { ReleaseList, RollbackRequest, RollbackStatus } from '../release.ts';
 import { DeployRequest, Status } from '../status.ts';
@@ -90,6 +91,17 @@ export const serviceOperations = {
     ...ofApplication,
     status: 200,
     response: Status,
+  }),
+  listApplicationLinks: operation({
+    operationId: 'listApplicationLinks',
+    tag: 'Applications',
+    summary: 'Addresses at which an application answers',
+    method: 'GET',
+    path: '/application/{applicationId}/link',
+    permission: 'service:read',
+    ...ofApplication,
+    status: 200,
+    response: LinkResponseList,
   }),
   deployApplication: operation({
     operationId: 'deployApplication',
