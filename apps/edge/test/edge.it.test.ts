@@ -1,7 +1,6 @@
 import { Agent, type RequestListener } from 'node:http';
-import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type App, EdgeHarness, routeTo, send, startApp, until } from './harness.ts';
+import { type App, EdgeHarness, raw, routeTo, send, startApp, until } from './harness.ts';
 
 const host = 'shop-0a1b.localhost';
 let edge: EdgeHarness;
@@ -196,27 +195,16 @@ test.each([
     response.end();
   });
   await edge.flip([routeTo(host, one)]);
-  const text = await raw(`POST / HTTP/1.1\r\nHost: ${host}\r\n${rest}`);
-  expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  const connection = raw(edge.port, `POST / HTTP/1.1\r\nHost: ${host}\r\n${rest}`);
+  await connection.closed;
+  expect(connection.text).toMatch(/^HTTP\/1\.1 400 /);
   expect(reached).toBe(0);
 });
 
 test('a client that sends its headers too slowly is cut off', async () => {
   await edge.kill();
   await edge.start({ EDGE_HEADER_SECONDS_MAX: '1' });
-  expect(await raw(`GET / HTTP/1.1\r\nHost: ${host}\r\n`)).toMatch(/^HTTP\/1\.1 408 /);
+  const connection = raw(edge.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n`);
+  await connection.closed;
+  expect(connection.text).toMatch(/^HTTP\/1\.1 408 /);
 });
-
-/** Sends bytes and reads until the other side closes. */
-function raw(text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connect(edge.port, '127.0.0.1', () => socket.write(text));
-    socket.setEncoding('latin1');
-    socket.on('data', (piece) => {
-      answer += piece;
-    });
-    socket.on('close', () => resolve(answer));
-    socket.on('error', reject);
-  });
-}

@@ -8,13 +8,12 @@ import {
   request,
   type Server,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Inflight, type Route, RoutesApplied } from '@pilotfish/contracts';
-import { newId } from '@pilotfish/kernel';
+import { newId, systemClock } from '@pilotfish/kernel';
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -29,7 +28,7 @@ export async function until<T>(
     const value = await condition();
     if (value !== null && value !== undefined && value !== false) return value;
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await setTimeout(5);
+    await systemClock.sleep(5);
   }
 }
 
@@ -187,4 +186,26 @@ export function routeTo(host: string, ...apps: readonly Pick<App, 'instanceId' |
     targets: apps.map(({ instanceId, port }) => ({ instanceId, port })),
     message: '',
   };
+}
+
+/** What came back on a connection so far. */
+export interface RawConnection {
+  readonly socket: Socket;
+  readonly text: string;
+  readonly closed: Promise<void>;
+}
+
+/** Opens a connection, sends the bytes and collects the answer. */
+export function raw(port: number, text: string): RawConnection {
+  const socket = connect(port, '127.0.0.1', () => socket.write(text));
+  const connection = {
+    socket,
+    text: '',
+    closed: new Promise<void>((resolve) => socket.once('close', () => resolve())),
+  };
+  socket.setEncoding('latin1').on('data', (piece) => {
+    connection.text += piece;
+  });
+  socket.on('error', () => {});
+  return connection;
 }

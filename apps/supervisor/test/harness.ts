@@ -5,10 +5,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type InstanceSpecInput, InstanceStatus, LogPage } from '@pilotfish/contracts';
-import { newId } from '@pilotfish/kernel';
+import { newId, systemClock } from '@pilotfish/kernel';
 import { expect } from 'vitest';
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -39,7 +38,7 @@ export async function until<T>(
     const value = await condition();
     if (value !== null && value !== undefined && value !== false) return value;
     if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await setTimeout(20);
+    await systemClock.sleep(20);
   }
 }
 
@@ -166,7 +165,7 @@ export class Harness {
 }
 
 /** Living processes in whose environment or working folder the text appears. */
-export function processesWith(text: string): number[] {
+function processesWith(text: string): number[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => {

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { LogLine } from '@pilotfish/contracts';
+import { systemClock } from '@pilotfish/kernel';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { appArgv, Harness, seededInt, until } from './harness.ts';
 
@@ -40,15 +40,15 @@ test('every line is kept exactly once however often the supervisor is killed', {
   await harness.put('a', spec);
   const kills = full ? 30 : 6;
   for (let count = 0; count < kills; count += 1) {
-    await setTimeout(seededInt(10, 600));
+    await systemClock.sleep(seededInt(10, 600));
     await harness.kill();
-    await setTimeout(seededInt(0, 200));
+    await systemClock.sleep(seededInt(0, 200));
     await harness.start();
   }
   await until('it writes on', async () => {
     const { newestSequence } = await harness.logs(spec.serviceId, 0, 1);
     const before = newestSequence;
-    await setTimeout(100);
+    await systemClock.sleep(100);
     return (await harness.logs(spec.serviceId, 0, 1)).newestSequence > before + 10;
   });
   await harness.call('POST', '/stop-all', { graceSecondsMax: 0 });

@@ -36,51 +36,33 @@ export function createUpstreams(): Upstreams {
   let retained: ReadonlySet<string> = new Set();
   let turn = 0;
   const of = (instanceId: string) => {
-    let upstream = upstreams.get(instanceId);
-    if (upstream === undefined) {
-      const agent = new Agent({
-        keepAlive: true,
-        maxFreeSockets: 128,
-        // The one used last is the one least likely to be closed by the other side.
-        scheduling: 'lifo',
-        timeout: idleMsMax,
-      });
-      upstream = { agent, requests: 0, upgrades: 0 };
-      upstreams.set(instanceId, upstream);
-    }
-    return upstream;
+    const known = upstreams.get(instanceId);
+    if (known !== undefined) return known;
+    const made = { agent: createAgent(), requests: 0, upgrades: 0 };
+    upstreams.set(instanceId, made);
+    return made;
   };
   const dropIfUnused = (instanceId: string) => {
     const upstream = upstreams.get(instanceId);
-    if (upstream === undefined || retained.has(instanceId)) return;
-    if (upstream.requests + upstream.upgrades > 0) return;
+    if (upstream === undefined || retained.has(instanceId) || open(upstream) > 0) return;
     upstream.agent.destroy();
     upstreams.delete(instanceId);
-  };
-  const load = ({ instanceId }: RouteTarget) => {
-    const upstream = upstreams.get(instanceId);
-    return upstream === undefined ? 0 : upstream.requests + upstream.upgrades;
   };
   return {
     pick({ targets }, avoid) {
       const fresh = targets.filter(({ instanceId }) => !avoid.has(instanceId));
-      const choice = fresh.length > 0 ? fresh : targets;
       turn += 1;
-      let best: RouteTarget | null = null;
-      for (let index = 0; index < choice.length; index += 1) {
-        // Begins at another one each time, so that equals share the work.
-        const target = choice[(turn + index) % choice.length];
-        if (target !== undefined && (best === null || load(target) < load(best))) best = target;
-      }
-      return best;
+      return leastLoaded(fresh.length > 0 ? fresh : targets, turn, ({ instanceId }) =>
+        open(upstreams.get(instanceId)),
+      );
     },
     begin(instanceId, kind) {
       const upstream = of(instanceId);
       upstream[kind] += 1;
-      let open = true;
+      let counted = true;
       return () => {
-        if (!open) return;
-        open = false;
+        if (!counted) return;
+        counted = false;
         upstream[kind] -= 1;
         dropIfUnused(instanceId);
       };
@@ -91,12 +73,11 @@ export function createUpstreams(): Upstreams {
       return { instanceId, requests, upgrades };
     },
     total() {
-      const total = { requests: 0, upgrades: 0 };
-      for (const { requests, upgrades } of upstreams.values()) {
-        total.requests += requests;
-        total.upgrades += upgrades;
-      }
-      return total;
+      const all = [...upstreams.values()];
+      return {
+        requests: all.reduce((sum, { requests }) => sum + requests, 0),
+        upgrades: all.reduce((sum, { upgrades }) => sum + upgrades, 0),
+      };
     },
     retain(instanceIds) {
       retained = instanceIds;
@@ -106,4 +87,32 @@ export function createUpstreams(): Upstreams {
       for (const { agent } of upstreams.values()) agent.destroy();
     },
   };
+}
+
+function createAgent(): Agent {
+  return new Agent({
+    keepAlive: true,
+    maxFreeSockets: 128,
+    // The one used last is the one least likely to be closed by the other side.
+    scheduling: 'lifo',
+    timeout: idleMsMax,
+  });
+}
+
+function open(upstream: Upstream | undefined): number {
+  return upstream === undefined ? 0 : upstream.requests + upstream.upgrades;
+}
+
+/** Begins to look at another one each turn, so that equals share the work. */
+function leastLoaded(
+  targets: readonly RouteTarget[],
+  turn: number,
+  load: (target: RouteTarget) => number,
+): RouteTarget | null {
+  let best: RouteTarget | null = null;
+  for (let index = 0; index < targets.length; index += 1) {
+    const target = targets[(turn + index) % targets.length];
+    if (target !== undefined && (best === null || load(target) < load(best))) best = target;
+  }
+  return best;
 }
