@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Target } from '@pilotfish/domain-deploy';
 import { createGit, gitEnvironment } from '@pilotfish/git';
 import { systemClock } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
@@ -28,6 +29,8 @@ export interface Neighbours {
 }
 
 export interface ProcessTargetHarness extends TargetHarness {
+  /** With variables laid over the engine's environment, or over another data folder. */
+  restarted(environment?: Readonly<Record<string, string>>, dataDir?: string): Promise<Target>;
   readonly folder: string;
   readonly dataDir: string;
 }
@@ -54,22 +57,21 @@ export async function createHarness(
   const dataDir = join(folder, 'data');
   const routesFile = join(folder, 'routes.json');
   const neighbours = await startNeighbours(folder, routesFile);
-  const environment = gitEnvironment(process.env);
   const git = createGit({
     cacheFolder: join(folder, 'git'),
-    environment,
+    environment: gitEnvironment(process.env),
     allowFileProtocol: true,
   });
   const supervisors: { close(): void }[] = [];
-  const create = () => {
+  const create = (environment: Readonly<Record<string, string>> = {}, folderOfData = dataDir) => {
     const supervisor = createSupervisorClient(neighbours.supervisorSocket);
     supervisors.push(supervisor);
     return createProcessTarget({
-      ...{ dataDir, routesFile, git, supervisor },
+      ...{ dataDir: folderOfData, routesFile, git, supervisor },
       edge: createEdgeClient(neighbours.edgeSocket),
       clock: systemClock,
       logger: createLogger({ name: 'target', level: 'silent' }),
-      hostEnvironment: process.env,
+      hostEnvironment: { ...process.env, ...environment },
       limits: { healthySecondsMax: 10, ...limits },
     });
   };

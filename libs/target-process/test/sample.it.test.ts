@@ -15,7 +15,10 @@ afterAll(() => harness?.close());
 
 async function sampleFiles(): Promise<Record<string, string>> {
   const names = (await readdir(sample, { withFileTypes: true })).filter((each) => each.isFile());
-  const contents = names.map(async ({ name }) => [name, await readFile(join(sample, name), 'utf8')]);
+  const contents = names.map(async ({ name }) => [
+    name,
+    await readFile(join(sample, name), 'utf8'),
+  ]);
   return Object.fromEntries(await Promise.all(contents)) as Record<string, string>;
 }
 
@@ -25,9 +28,7 @@ test('the sample application is live, and a changed page is built without instal
   const folder = join(harness.folder, 'sample');
   const took: Record<string, number> = {};
   const deploy = async (page: string) => {
-    const release = newRelease(
-      await commitFiles(folder, { ...files, 'page.md': `# ${page}\n` }),
-    );
+    const release = newRelease(await commitFiles(folder, { ...files, 'page.md': `# ${page}\n` }));
     for (const name of ['build', 'start', 'await_healthy', 'switch', 'retire'] as const) {
       const startedMs = systemClock.monotonicMs();
       expect(await service.run(name, release)).toEqual({ ok: true });

@@ -106,7 +106,9 @@ export function buildEnvironment(
     YARN_CACHE_FOLDER: join(places.caches, 'yarn'),
     YARN_GLOBAL_FOLDER: join(places.caches, 'yarn-berry'),
     // npm warns about settings that are not its own.
-    ...(plan.packageManager === 'pnpm' ? { npm_config_store_dir: join(places.caches, 'pnpm') } : {}),
+    ...(plan.packageManager === 'pnpm'
+      ? { npm_config_store_dir: join(places.caches, 'pnpm') }
+      : {}),
     ...plan.environment,
     ...buildVariables(variables),
     PATH: places.path,

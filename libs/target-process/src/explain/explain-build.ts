@@ -1,5 +1,11 @@
 import { failedStep, type StepOutcome } from '@pilotfish/domain-deploy';
-import { codePatterns, commonPatterns, explainByPattern, type FailurePattern, meaningful } from './patterns.ts';
+import {
+  codePatterns,
+  commonPatterns,
+  explainByPattern,
+  type FailurePattern,
+  meaningful,
+} from './patterns.ts';
 
 export interface FailedBuild {
   readonly phase: 'install' | 'build';
@@ -22,7 +28,8 @@ const installPatterns: readonly FailurePattern[] = [
     line: /can only install packages when your package\.json|ERR_PNPM_OUTDATED_LOCKFILE|lockfile needs to be updated|lockfile would have been modified/,
     summary: () => 'The lockfile does not match package.json.',
     suggestion: () => syncLockfile,
-    allOf: /can only install|Invalid:|Missing:|OUTDATED_LOCKFILE|specifiers|mismatched|lockfile|YN0028/,
+    allOf:
+      /can only install|Invalid:|Missing:|OUTDATED_LOCKFILE|specifiers|mismatched|lockfile|YN0028/,
   },
   {
     cause: 'BUILD_FAILED',
@@ -97,7 +104,8 @@ const registryAway =
 /** The line that shows an installation failing for the network's sake: worth another try. */
 export function registryFailure(build: FailedBuild): string | undefined {
   if (build.phase !== 'install' || build.timedOut) return undefined;
-  return meaningful(build.tail).find((line) => registryAway.test(line));
+  const lines = meaningful(build.tail).filter((line) => registryAway.test(line));
+  return lines.find((line) => /request to|reason:/.test(line)) ?? lines[0];
 }
 
 /** Why a build failed: cause, the lines that matter, what to try. Pure. */

@@ -65,7 +65,8 @@ export const commonPatterns: readonly FailurePattern[] = [
     cause: 'OUT_OF_RESOURCES',
     line: /ENOSPC|No space left on device/i,
     summary: () => 'The disk of the machine is full.',
-    suggestion: () => 'Free space on the machine; stopped and deleted applications give theirs back.',
+    suggestion: () =>
+      'Free space on the machine; stopped and deleted applications give theirs back.',
   },
   {
     cause: 'OUT_OF_RESOURCES',
