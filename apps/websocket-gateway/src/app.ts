@@ -1,0 +1,59 @@
+import type { Bus } from '@pilotfish/bus';
+import { buildServer, type HttpServer } from '@pilotfish/http';
+import type { Clock } from '@pilotfish/kernel';
+import type { Health, Logger, Metrics } from '@pilotfish/runtime';
+import type { Store } from '@pilotfish/store';
+import { createAuthorize } from './authenticate.ts';
+import { deploymentLogs } from './deployment-logs.ts';
+import { deploymentStatus } from './deployment-status.ts';
+import { createLive } from './live.ts';
+import { serviceLogs } from './service-logs.ts';
+import { serveSockets } from './sockets.ts';
+
+export interface AppDeps {
+  readonly logger: Logger;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clientsMax: number;
+  readonly queueBytesMax: number;
+  readonly stallMsMax: number;
+  readonly pingMs: number;
+}
+
+/** The server with its websockets; listens to nothing yet. Closing it drains the clients first. */
+export function buildApp(deps: AppDeps): HttpServer {
+  const { logger, health, metrics, clock, store, bus } = deps;
+  const server = buildServer({ name: 'websocket-gateway', logger, health, metrics });
+  const live = createLive(bus);
+  const cuts = metrics.counter({
+    name: 'websocket_slow_clients_total',
+    help: 'Clients that were cut off because they took nothing for too long',
+  });
+  const sockets = serveSockets(server.server, {
+    sockets: [
+      deploymentLogs({ store, live, clock }),
+      deploymentStatus({ store, live, clock }),
+      serviceLogs({ store, live, bus, clock }),
+    ],
+    authorize: createAuthorize(store, clock),
+    clock,
+    logger,
+    clientsMax: deps.clientsMax,
+    queueBytesMax: deps.queueBytesMax,
+    stallMsMax: deps.stallMsMax,
+    pingMs: deps.pingMs,
+    onCut: () => cuts.add(),
+  });
+  metrics.gauge({
+    name: 'websocket_clients',
+    help: 'Open websockets',
+    read: () => sockets.count(),
+  });
+  // Not NATS: without it history is served, and live lines come from there a second later.
+  health.register('postgres', () => store.ping());
+  server.addHook('preClose', () => sockets.drain());
+  return server;
+}

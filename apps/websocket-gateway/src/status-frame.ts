@@ -1,0 +1,223 @@
+import type { EnvironmentStatus, Status } from '@pilotfish/contracts/http';
+import { serviceState } from '@pilotfish/domain-deploy';
+import { type EnvironmentId, Fault } from '@pilotfish/kernel';
+import {
+  countOpenRequests,
+  type ExecutionRow,
+  type ExecutionServiceRow,
+  type ExecutionStageRow,
+  findExecutions,
+  getEnvironment,
+  listExecutionServices,
+  listExecutionStages,
+  listLastParts,
+  listServicesByStage,
+  listServicesEver,
+  type ServiceRow,
+  type TenantTransaction,
+} from '@pilotfish/store';
+
+/** One frame of `/deployment/status`: the environment, and its stages with their services. */
+export interface StatusFrame {
+  readonly environment: EnvironmentStatus;
+  readonly stages: StageStatuses[];
+}
+
+interface StageStatuses {
+  readonly stage: {
+    readonly id: string;
+    readonly name: string;
+    readonly description: string;
+    readonly status?: ExecutionStageRow['status'];
+  };
+  readonly applications: Status[];
+  readonly containers: Status[];
+  readonly jobs: Status[];
+  readonly databases: Status[];
+  readonly helms: Status[];
+  readonly terraforms: Status[];
+}
+
+export interface StatusSnapshot {
+  readonly frame: StatusFrame;
+  /** Something of it is still at work. */
+  readonly moving: boolean;
+}
+
+/** An unknown word is a hard error in generated clients. */
+const origins = [
+  'API',
+  'CLI',
+  'CONSOLE',
+  'GIT',
+  'QOVERY_INTERNAL',
+  'SKILL',
+  'TERRAFORM_PROVIDER',
+] as const satisfies readonly EnvironmentStatus['origin'][];
+
+const noOthers = () => ({ containers: [], jobs: [], databases: [], helms: [], terraforms: [] });
+
+/** The environment as it is; throws a Fault `not_found` where it is gone. */
+export async function readStatus(
+  tx: TenantTransaction,
+  environmentId: EnvironmentId,
+): Promise<StatusSnapshot> {
+  const { environment } = await getEnvironment(tx, environmentId);
+  const services = await listServicesByStage(tx, environmentId);
+  const parts = await listLastParts(tx, environmentId);
+  const open = await countOpenRequests(tx, environmentId);
+  const { lastExecutionId } = environment;
+  const ids = lastExecutionId === null ? [] : [lastExecutionId];
+  const [last] = await findExecutions(tx, ids);
+  const stageRows = await listExecutionStages(tx, ids);
+  const stages = new Map<string, { stage: StageStatuses['stage']; applications: Status[] }>();
+  for (const { service, stage } of services) {
+    const run = stageRows.find((row) => row.stageId === stage.id);
+    const entry = stages.get(stage.id) ?? {
+      stage: {
+        id: stage.id,
+        name: stage.name,
+        description: stage.description,
+        ...(run === undefined ? {} : { status: run.status }),
+      },
+      applications: [],
+    };
+    stages.set(stage.id, entry);
+    const part = parts.find((one) => one.service.id === service.id)?.part ?? null;
+    const requests = open.get(service.id) ?? 0;
+    entry.applications.push(serviceStatus(service, service.state, part, last, requests));
+  }
+  return {
+    frame: {
+      environment: environmentStatus(environment.id, environment.state, last, services),
+      stages: [...stages.values()].map((entry) => ({ ...entry, ...noOthers() })),
+    },
+    moving: open.size > 0 || (last !== undefined && last.endedAt === null),
+  };
+}
+
+/** One execution of the environment, as it was or is. */
+export async function readExecutionStatus(
+  tx: TenantTransaction,
+  environmentId: EnvironmentId,
+  executionId: ExecutionRow['id'],
+): Promise<StatusSnapshot> {
+  const { environment } = await getEnvironment(tx, environmentId);
+  const [execution] = await findExecutions(tx, [executionId]);
+  if (execution === undefined || execution.environmentId !== environmentId) {
+    throw new Fault('not_found', 'There is no such deployment');
+  }
+  const stages = await listExecutionStages(tx, [executionId]);
+  const parts = await listExecutionServices(tx, [executionId]);
+  const services = await listServicesEver(tx, environmentId);
+  const applicationsOf = (stage: ExecutionStageRow) =>
+    parts
+      .filter((part) => part.stageId === stage.stageId)
+      .flatMap((part) => {
+        const service = services.find((one) => one.id === part.serviceId);
+        if (service === undefined) return [];
+        const state = serviceState(part.action, part.progress);
+        return [serviceStatus(service, state, part, execution, 0)];
+      });
+  return {
+    frame: {
+      environment: environmentStatus(environment.id, environment.state, execution, []),
+      stages: stages.map((stage) => ({
+        stage: { id: stage.stageId, name: stage.name, description: '', status: stage.status },
+        applications: applicationsOf(stage),
+        ...noOthers(),
+      })),
+    },
+    moving: execution.endedAt === null,
+  };
+}
+
+function environmentStatus(
+  id: string,
+  state: EnvironmentStatus['state'],
+  last: ExecutionRow | undefined,
+  services: readonly { readonly service: ServiceRow }[],
+): EnvironmentStatus {
+  if (last === undefined) {
+    return { id, state, last_deployment_state: state, deployment_status: 'NEVER_DEPLOYED' };
+  }
+  const endedMs = last.endedAt?.epochMilliseconds;
+  const startedMs = last.startedAt?.epochMilliseconds;
+  const outOfDate = services.some(({ service }) => service.outOfDate);
+  return {
+    id,
+    state,
+    last_deployment_date: last.queuedAt.toString(),
+    last_deployment_state: state,
+    last_deployment_id: last.id,
+    deployment_request_id: last.id,
+    total_deployment_duration_in_seconds:
+      endedMs === undefined || startedMs === undefined
+        ? null
+        : Math.round((endedMs - startedMs) / 1000),
+    origin: origins.find((one) => one === last.clientOrigin) ?? null,
+    triggered_by: last.triggeredByName,
+    deployment_status: outOfDate ? 'OUT_OF_DATE' : 'UP_TO_DATE',
+  };
+}
+
+function serviceStatus(
+  service: ServiceRow,
+  state: Status['state'],
+  part: ExecutionServiceRow | null,
+  last: ExecutionRow | undefined,
+  requests: number,
+): Status {
+  const executionId = part?.executionId ?? null;
+  const isPart = last !== undefined && executionId === last.id;
+  const deployed = service.outOfDate ? 'OUT_OF_DATE' : 'UP_TO_DATE';
+  return {
+    id: service.id,
+    state,
+    service_deployment_status: service.currentReleaseId === null ? 'NEVER_DEPLOYED' : deployed,
+    ...(service.lastDeployedAt === null
+      ? {}
+      : { last_deployment_date: service.lastDeployedAt.toString() }),
+    is_part_last_deployment: isPart,
+    ...(executionId === null ? {} : { execution_id: executionId }),
+    status_details: {
+      action: part?.action ?? 'UNKNOWN',
+      status: actionStatus(part, isPart ? last : undefined),
+      sub_action: 'NONE',
+    },
+    deployment_request_id: executionId,
+    deployment_requests_count: requests,
+  };
+}
+
+function actionStatus(
+  part: ExecutionServiceRow | null,
+  execution: ExecutionRow | undefined,
+): Status['status_details']['status'] {
+  if (part === null) return 'NEVER';
+  switch (part.progress) {
+    case 'QUEUED':
+      return 'QUEUED';
+    case 'DEPLOYED':
+    case 'STOPPED':
+    case 'DELETED':
+      return 'SUCCESS';
+    case 'BUILD_FAILED':
+    case 'DEPLOY_FAILED':
+    case 'STOP_FAILED':
+    case 'DELETE_FAILED':
+      return 'ERROR';
+    case 'CANCELED':
+    case 'SKIPPED':
+      return 'CANCELED';
+    case 'FETCHING':
+    case 'BUILDING':
+    case 'STARTING':
+    case 'SWITCHING':
+    case 'STOPPING':
+    case 'DELETING':
+      return execution?.status === 'CANCELING' ? 'CANCELING' : 'ONGOING';
+    default:
+      return 'ONGOING';
+  }
+}
