@@ -94,7 +94,6 @@ export async function startEngine(deps: EngineDeps): Promise<Engine> {
     },
     journal,
     ledger: () => ledger,
-    lease: () => uplink.session?.lease() ?? 0,
   });
   const run = (execution: Execution) =>
     runExecution({ ...deps, ledger, stopping: stopping.signal }, execution);

@@ -234,14 +234,14 @@ test('a control plane that says so gets no work done, and is asked again', async
   expect(engine.ledger.find(deployment.executionId)).toBeUndefined();
 });
 
-test('the epoch and the lease of the hello are those of the reports', async () => {
+test('reports carry the epoch of the hello, and lease and attempt of their task', async () => {
   plane.helloReply = { epoch: 9, lease: 4, refusal: '' };
   await start();
   await expect.poll(() => engine.ledger.highestEpoch(), patience).toBe(9);
   const deployment = task([stageOf(serviceTask())], { epoch: 9, lease: 3 });
   await plane.publish(deployment);
   await expect.poll(() => plane.ended(deployment.executionId), patience).toBe(true);
-  expect(plane.batches[0]).toMatchObject({ epoch: 9, lease: 4, attempt: 1, generation: 1 });
+  expect(plane.batches[0]).toMatchObject({ epoch: 9, lease: 3, attempt: 1, generation: 1 });
 });
 
 test('lines of applications are sent on from a cursor and read on request', async () => {

@@ -37,8 +37,6 @@ export interface PublisherDeps {
   readonly journal: Pick<Journal, 'readEvents'>;
   readonly ledger: () => Pick<Ledger, 'unconfirmed' | 'highestEpoch'>;
   readonly clusterId: ClusterId;
-  /** The present lease of this engine. */
-  readonly lease: () => number;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -183,8 +181,8 @@ function batchOf(
       id: newId(),
       epoch: deps.ledger().highestEpoch(),
       generation: row.generation,
-      // Of both the newer one: the lease belongs to this engine and moves on with it.
-      lease: Math.max(row.lease, deps.lease()),
+      // The one under which it was issued: that is what its writes are fenced by.
+      lease: row.lease,
       attempt: row.attempt,
       trace: row.trace ?? undefined,
     }),

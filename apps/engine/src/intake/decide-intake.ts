@@ -24,7 +24,7 @@ export const TaskHeader = Envelope.extend({
   action: z.string(),
   sequenceFloor: z.int().nonnegative(),
   /** Somebody was asked whether this environment shall really go. */
-  deletionConfirmed: z.boolean().optional(),
+  deletionConfirmed: z.boolean().exactOptional(),
 });
 export type TaskHeader = z.infer<typeof TaskHeader>;
 

@@ -16,8 +16,6 @@ export interface SessionBus {
 }
 
 export interface Session {
-  /** The engine's lease as it was said last; 0 before. */
-  lease(): number;
   /** Empty while all is well, else why the control plane wants no work from this engine. */
   refusal(): string;
   /** Resolves once a hello was answered well on the present connection. */
@@ -46,7 +44,6 @@ const refusedRetryMs = 15_000;
 export function openSession(deps: SessionDeps): Session {
   const { bus, clock, logger } = deps;
   const closing = new AbortController();
-  let lease = 0;
   let refusal = '';
   let accepted = Promise.withResolvers<void>();
   let current = new AbortController();
@@ -60,7 +57,6 @@ export function openSession(deps: SessionDeps): Session {
         if (signal.aborted) return;
         if (reply.refusal === '') {
           await deps.raiseEpoch(reply.epoch);
-          lease = reply.lease;
           if (refusal !== '') logger.info('the control plane accepts this engine again');
           refusal = '';
           accepted.resolve();
@@ -100,7 +96,6 @@ export function openSession(deps: SessionDeps): Session {
   })();
 
   return {
-    lease: () => lease,
     refusal: () => refusal,
     accepted: (signal) => untilAborted(accepted.promise, signal),
     async close() {

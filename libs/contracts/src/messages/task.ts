@@ -102,6 +102,11 @@ export const EnvironmentTask = Envelope.extend({
   /** The engine numbers its events of this execution above this, even where its journal is lost. */
   sequenceFloor: z.int().nonnegative(),
   requestedAt: InstantText,
+  /**
+   * True where somebody was asked whether the environment shall really go. Without it an engine
+   * refuses to delete many environments for a control plane of a newer epoch than theirs.
+   */
+  deletionConfirmed: z.boolean().exactOptional(),
   stages: z.array(TaskStage),
 });
 export type EnvironmentTask = z.infer<typeof EnvironmentTask>;
