@@ -14,7 +14,6 @@ import {
   listIncomingWebhooks,
   listStartedExecutions,
   lockIncomingWebhook,
-  type ServiceRow,
   type TenantTransaction,
   updateIncomingWebhook,
 } from '@pilotfish/store';
