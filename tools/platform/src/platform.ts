@@ -140,7 +140,7 @@ async function startServers(
       program: join(deps.bundles.folder, 'core-api/main.mjs'),
       args: [command],
       env: environmentOf(
-        { prefixes: ['CORE_API_', 'DATABASE_'] },
+        { prefixes: ['CORE_API_', 'DATABASE_ROLE_PREFIX'] },
         { ...coreApiEnv(wiring, 0), DATABASE_URL: databaseUrl },
         env,
       ),

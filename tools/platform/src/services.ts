@@ -68,6 +68,9 @@ export function coreApiEnv({ home, ports, natsUrl }: Wiring, replica: number) {
   };
 }
 
+/** Not DATABASE_URL: each service has a user of its own, from its file in the identity folder. */
+const databaseSettings = ['DATABASE_CONNECTIONS', 'DATABASE_ROLE_PREFIX'];
+
 export const services: readonly ServiceDefinition[] = [
   {
     name: 'supervisor',
@@ -99,7 +102,7 @@ export const services: readonly ServiceDefinition[] = [
     name: 'core-api',
     wave: 1,
     isReplicated: true,
-    prefixes: ['CORE_API_'],
+    prefixes: ['CORE_API_', ...databaseSettings],
     env: coreApiEnv,
     probe: ({ ports }, replica) => readyAt(ports, 'core-api', replica),
   },
@@ -107,7 +110,7 @@ export const services: readonly ServiceDefinition[] = [
     name: 'webhook-gateway',
     wave: 2,
     isReplicated: true,
-    prefixes: ['WEBHOOK_GATEWAY_'],
+    prefixes: ['WEBHOOK_GATEWAY_', ...databaseSettings],
     env: ({ home, ports, natsUrl }, replica) => ({
       WEBHOOK_GATEWAY_HOST: loopback,
       WEBHOOK_GATEWAY_PORT: String(ports.of('webhook-gateway', replica)),
@@ -120,13 +123,12 @@ export const services: readonly ServiceDefinition[] = [
     name: 'websocket-gateway',
     wave: 2,
     isReplicated: true,
-    prefixes: ['WEBSOCKET_GATEWAY_'],
+    prefixes: ['WEBSOCKET_GATEWAY_', ...databaseSettings],
     env: ({ home, ports, natsUrl }, replica) => ({
       WEBSOCKET_GATEWAY_HOST: loopback,
       WEBSOCKET_GATEWAY_PORT: String(ports.of('websocket-gateway', replica)),
       PILOTFISH_IDENTITY_DIR: home.identity,
       NATS_URL: natsUrl,
-      CORE_API_URL: urlOf(ports, 'core-api'),
     }),
     probe: ({ ports }, replica) => readyAt(ports, 'websocket-gateway', replica),
   },
