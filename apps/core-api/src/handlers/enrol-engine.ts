@@ -32,10 +32,7 @@ export const enrolEngine: Handler<Operations['enrolEngine']> = async (call, deps
   });
   if (!verifyUserSignature(body.identity_public_key, proof, body.proof)) throw refused();
   const engine = await deps.store.system('worker', (tx) => admit(tx, call, joinTokenHash));
-  // Best effort: the reconciler makes it as well, and NATS may be away.
-  await deps.bus.ensureTaskConsumer(engine.clusterId).catch((error: unknown) => {
-    deps.logger.warn({ err: error }, 'the task consumer of a new engine is not there yet');
-  });
+  await makeTaskConsumer(deps, engine);
   return {
     engine_id: engine.id,
     cluster_id: engine.clusterId,
@@ -43,6 +40,15 @@ export const enrolEngine: Handler<Operations['enrolEngine']> = async (call, deps
     ...(await issueCredentials(deps, engine, now)),
   };
 };
+
+/** Best effort: NATS may be away, and the reconciler makes it as well. */
+async function makeTaskConsumer({ bus, logger }: ApiDeps, engine: EngineRow): Promise<void> {
+  try {
+    await bus.ensureTaskConsumer(engine.clusterId);
+  } catch (error) {
+    logger.warn({ err: error }, 'the task consumer of a new engine is not there yet');
+  }
+}
 
 async function admit(
   tx: SystemTransaction<'worker'>,
