@@ -16,7 +16,7 @@ export function formatLog(log: EnvironmentLog, several: boolean): readonly strin
   const { error } = log;
   if (!error) return texts(log.message?.safe_message ?? '').map((line) => `${who}${step}${line}`);
   const explained = [
-    `✗ ${who}${error.user_log_message ?? 'failed'}`,
+    `✗ ${who}${error.user_log_message ?? 'failed'}${error.tag ? ` (${error.tag})` : ''}`,
     ...texts(error.underlying_error?.full_details ?? '').map((line) => `    ${line}`),
   ];
   if (error.hint_message) explained.push(`  → ${error.hint_message}`);
