@@ -63,7 +63,7 @@ test('a rollback brings back the release before', async () => {
   const headers = { authorization: `Token ${token}`, 'content-type': 'application/json' };
   const list = await fetch(`${apiUrl}/application/${applicationId}/release`, { headers });
   const { results } = (await list.json()) as { results: { id: string; status: string }[] };
-  const [, before] = results.filter((release) => release.status === 'DEPLOYED');
+  const [, before] = results.filter((release) => ['ACTIVE', 'RETIRED'].includes(release.status));
   expect(before).toBeDefined();
   const answer = await fetch(`${apiUrl}/application/${applicationId}/rollback`, {
     method: 'POST',
