@@ -37,7 +37,7 @@ const cacheEntriesMax = 2000;
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 
 /** True for a name that may be a folder below an organization's. */
-export function isRepositoryName(name: string): boolean {
+function isRepositoryName(name: string): boolean {
   return namePattern.test(name) && !name.endsWith('.git') && !name.includes('..');
 }
 

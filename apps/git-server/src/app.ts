@@ -6,16 +6,16 @@ import type { Clock } from '@pilotfish/kernel';
 import type { Health, Logger, Metrics } from '@pilotfish/runtime';
 import { createAccess } from './access.ts';
 import { createBackend } from './backend.ts';
-import { createBackendSlots } from './backend-slots.ts';
-import { createCoreApi } from './core-api.ts';
+import { type BackendSlots, createBackendSlots } from './backend-slots.ts';
+import { type CoreApi, createCoreApi } from './core-api.ts';
 import { followPush } from './follow-push.ts';
 import { addGitRoutes, type OpenPushWithSlot } from './git-routes.ts';
-import { openHookSocket } from './hook-socket.ts';
+import { type HookSocket, openHookSocket } from './hook-socket.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createPostDelivery } from './post-delivery.ts';
-import { createRepositories } from './repositories.ts';
-import { prepareServerFolder } from './server-folder.ts';
-import { createSpool } from './spool.ts';
+import { createRepositories, type Repositories } from './repositories.ts';
+import { prepareServerFolder, type ServerFolder } from './server-folder.ts';
+import { createSpool, type Spool } from './spool.ts';
 
 export interface AppDeps {
   readonly logger: Logger;
@@ -50,43 +50,18 @@ const transferMsMax = 5000;
 
 /** Everything but listening: folder, spool (which begins to deliver), hook socket, routes. */
 export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
-  const { logger, health, metrics, clock, random, key } = deps;
+  const { logger, health, metrics, clock, key } = deps;
   const folder = await prepareServerFolder(deps);
-  const git = createGit({
-    cacheFolder: folder.path,
-    clock,
-    environment: deps.gitEnvironment,
-  });
+  const git = createGit({ cacheFolder: folder.path, clock, environment: deps.gitEnvironment });
   const repositories = createRepositories({ git, dataFolder: deps.dataFolder });
   const coreApi = createCoreApi(deps.coreApiUrl);
   const openPushes = new Map<string, OpenPushWithSlot>();
-  const post = createPostDelivery(deps);
-  const { spool: spoolFolder, setAside } = folder;
-
-  const following = { coreApi, openPushes, webSocketUrl: deps.webSocketUrl, clock, random };
-  const spool = createSpool({
-    folder: spoolFolder,
-    setAside,
+  const { spool, hooks } = await openAnnouncing(deps, {
+    folder,
     repositories,
-    post,
-    clock,
-    random,
-    logger,
+    coreApi,
+    openPushes,
   });
-  const hooks = await openHookSocket({
-    serverFolder: folder.path,
-    logger,
-    onPush(pushId, print, signal) {
-      openPushes.get(pushId)?.release();
-      return followPush(
-        { ...following, spool, followMsMax: deps.followMsMax },
-        pushId,
-        print,
-        signal,
-      );
-    },
-  });
-  spool.start();
   const housekeeping = createHousekeeping({ git, gitConfigFile: folder.gitConfigFile, logger });
   const backend = createBackend({
     environment: deps.gitEnvironment,
@@ -113,12 +88,7 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
     clock,
     logger,
   });
-  metrics.gauge({
-    name: 'git_spooled_pushes',
-    help: 'Pushes that are received and not yet announced to the webhook-gateway',
-    read: () => spool.waiting(),
-  });
-  metrics.gauge({ name: 'git_backends', help: 'Git processes at work', read: () => slots.inUse() });
+  addGauges(metrics, spool, slots);
   // Neither core-api nor the webhook-gateway: without them clones by engines still work, and pushes
   // of known users are kept.
   health.register('data folder', () => accessFile(folder.path, constants.W_OK));
@@ -136,4 +106,49 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
       await git.close();
     },
   };
+}
+
+interface AnnouncingDeps {
+  readonly folder: ServerFolder;
+  readonly repositories: Repositories;
+  readonly coreApi: CoreApi;
+  readonly openPushes: ReadonlyMap<string, OpenPushWithSlot>;
+}
+
+/** What happens to a push after Git: it is spooled, delivered, and its log shown to the pusher. */
+async function openAnnouncing(
+  deps: AppDeps,
+  { folder, repositories, coreApi, openPushes }: AnnouncingDeps,
+): Promise<{ readonly spool: Spool; readonly hooks: HookSocket }> {
+  const { logger, clock, random, webSocketUrl, followMsMax } = deps;
+  const spool = createSpool({
+    folder: folder.spool,
+    setAside: folder.setAside,
+    repositories,
+    post: createPostDelivery(deps),
+    clock,
+    random,
+    logger,
+  });
+  const following = { spool, coreApi, openPushes, webSocketUrl, clock, random, followMsMax };
+  const hooks = await openHookSocket({
+    serverFolder: folder.path,
+    logger,
+    onPush(pushId, print, signal) {
+      openPushes.get(pushId)?.release();
+      return followPush(following, pushId, print, signal);
+    },
+  });
+  // Only now: the socket has shown that nobody else works on this folder.
+  spool.start();
+  return { spool, hooks };
+}
+
+function addGauges(metrics: Metrics, spool: Spool, slots: BackendSlots): void {
+  metrics.gauge({
+    name: 'git_spooled_pushes',
+    help: 'Pushes that are received and not yet announced to the webhook-gateway',
+    read: () => spool.waiting(),
+  });
+  metrics.gauge({ name: 'git_backends', help: 'Git processes at work', read: () => slots.inUse() });
 }

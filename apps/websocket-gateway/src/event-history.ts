@@ -177,7 +177,7 @@ export async function readEvents(
 }
 
 /** True where no engine will report any more. */
-export function isOver({ status }: ExecutionRow): boolean {
+function isOver({ status }: ExecutionRow): boolean {
   return ['SUCCEEDED', 'FAILED', 'CANCELED', 'SUPERSEDED'].includes(status);
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import type { EnvironmentLog } from '@pilotfish/contracts';
+import { systemClock } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { connect, type TestClient, waitUntil } from './socket-client.ts';
@@ -70,7 +71,7 @@ describe('who may listen', () => {
     await world.addExecution();
     const client = connect(url, '/deployment/logs', address(), { token: world.ids.token });
     await once(client.socket, 'open');
-    await world.db.update(tables.apiTokens).set({ revokedAt: Temporal.Now.instant() });
+    await world.db.update(tables.apiTokens).set({ revokedAt: systemClock.now() });
     expect((await client.closed).code).toBe(1008);
   });
 });
