@@ -82,7 +82,7 @@ export default defineConfig({
         { include: ['{apps,libs,tools}/*/test/**/*.it.test.ts'] },
         withServers,
       ),
-      project('system', { include: ['tools/system/**/*.system.test.ts'] }, wholePlatform),
+      project('system', { include: ['tools/*/**/*.system.test.ts'] }, wholePlatform),
     ],
   },
 });
