@@ -208,3 +208,52 @@ test('a client that sends its headers too slowly is cut off', async () => {
   await connection.closed;
   expect(connection.text).toMatch(/^HTTP\/1\.1 408 /);
 });
+
+test('large bodies go through whole, both ways, at the pace of the slower side', async () => {
+  const echo = await app('echo', (request, response) => {
+    response.writeHead(200, { 'content-type': request.headers['content-type'] ?? '' });
+    request.pipe(response);
+  });
+  await edge.flip([routeTo(host, echo)]);
+  const body = Buffer.alloc(20_000_000, 'pilotfish ');
+  const options = { host: '127.0.0.1', port: edge.port, method: 'POST', path: '/' };
+  const counted = { host, 'content-length': String(body.length) };
+  for (const headers of [counted, { host, 'transfer-encoding': 'chunked' }]) {
+    const answer = await send({ ...options, headers }, body);
+    expect(answer.body.length).toBe(body.length);
+    expect(answer.body.endsWith('pilotfish ')).toBe(true);
+  }
+});
+
+test('an event stream arrives piece by piece', async () => {
+  let push: (text: string) => void = () => {};
+  const events = await app('events', (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.flushHeaders();
+    push = (text) => response.write(text);
+  });
+  await edge.flip([routeTo(host, events)]);
+  const stream = raw(edge.port, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  await until('its headers', () => stream.text.includes('text/event-stream'));
+  push('data: one\n\n');
+  await until('its first event', () => stream.text.includes('data: one'));
+  push('data: two\n\n');
+  await until('its second event', () => stream.text.includes('data: two'));
+  stream.socket.destroy();
+  await edge.drained('events');
+});
+
+test('a request is sent again to where the route leads when an instance takes no connection', async () => {
+  const good = await app('good', (_, response) => response.end('good'));
+  await edge.flip([routeTo(host, { instanceId: 'gone', port: 1 }, good)]);
+  for (let number = 0; number < 10; number += 1) {
+    const post = { host: '127.0.0.1', port: edge.port, method: 'POST', headers: { host } };
+    expect(await send(post, 'x'.repeat(100_000))).toMatchObject({ status: 200, body: 'good' });
+  }
+  const metrics = await send({ socketPath: edge.adminPath, path: '/metrics' });
+  expect(metrics.body).toMatch(/pilotfish_edge_retries_total [1-9]/);
+  expect(metrics.body).toContain('pilotfish_edge_answers_total{class="2xx"} 10');
+  const applied = await send({ socketPath: edge.adminPath, path: '/applied' });
+  expect(JSON.parse(applied.body)).toMatchObject({ version: 1, refusal: '' });
+  expect((await send({ socketPath: edge.adminPath, path: '/health/ready' })).status).toBe(200);
+});

@@ -92,7 +92,12 @@ export class Instance {
       return Promise.resolve();
     }
     if (this.#record.desired === 'removed') this.#stopBy('removed', 0);
-    this.#life = this.#live();
+    this.#life = this.#live().catch((error) => {
+      // Not foreseen: whatever runs of it is ended by a DELETE.
+      const { instanceId } = this.#record;
+      this.#deps.logger.warn({ instanceId, err: error }, 'the life of an instance broke off');
+      this.#become('exited', systemFault(error, 'looking after it').detail);
+    });
     return Promise.race([this.#firstTry.promise, this.#life]);
   }
 
@@ -165,7 +170,7 @@ export class Instance {
       return process;
     }
     await this.#endAll(() => 0);
-    await collector.finish(this.#outputOf(run));
+    await this.#finishOutput(run, 'Ended while the supervisor was away.');
     const at = this.#now();
     await this.#saveOrWarn({ run: null, exit: { code: null, signal: null, at } });
     return null;
@@ -187,6 +192,7 @@ export class Instance {
       }
       await this.#save({ run });
       const place = store.makePlace(instanceId);
+      collector.attach(this.#outputOf(run));
       const process = await host.start({
         argv: spec.argv.map((argument) => withPort(argument, port)),
         cwd: spec.cwd,
@@ -203,13 +209,11 @@ export class Instance {
       });
       // Not durable is no harm: the process is found again by its mark.
       await this.#saveOrWarn({ run: { ...run, process: process.identity } });
-      collector.attach(this.#outputOf(run));
       this.#become('running', '');
       return process;
     } catch (error) {
       const { detail } = systemFault(error, `starting ${spec.argv[0]}`);
-      collector.note(this.#outputOf(run), detail);
-      await collector.finish(this.#outputOf(run));
+      await this.#finishOutput(run, detail);
       await this.#saveOrWarn({ run: null, failures: this.#record.failures + 1 });
       this.#message = detail;
       return null;
@@ -217,13 +221,12 @@ export class Instance {
   }
 
   async #afterEnd(end: RunEnd): Promise<void> {
-    const { clock, collector } = this.#deps;
+    const { clock } = this.#deps;
     const { run, spec, failures } = this.#record;
     if (run === null) return;
     // Workers of an ended process would hold the port, and nobody would ever end them.
     await this.#endAll(() => 0);
-    await collector.finish(this.#outputOf(run));
-    collector.note(this.#outputOf(run), describeEnd(end));
+    await this.#finishOutput(run, describeEnd(end));
     const ran = clock.now().since(Temporal.Instant.from(run.startedAt)).total('seconds');
     const stable = ran >= spec.restart.stableSeconds;
     const exit = { ...end, at: this.#now() };
@@ -252,7 +255,7 @@ export class Instance {
   }
 
   async #shutDown(process: RunningProcess | null): Promise<void> {
-    const { clock, collector } = this.#deps;
+    const { clock } = this.#deps;
     const stop = this.#stop;
     if (stop === null) return;
     const { run } = this.#record;
@@ -263,8 +266,7 @@ export class Instance {
         process.ended,
         clock.sleep(1000).then(() => ({ code: null, signal: null })),
       ]);
-      await collector.finish(this.#outputOf(run));
-      collector.note(this.#outputOf(run), 'Stopped.');
+      await this.#finishOutput(run, 'Stopped.');
       await this.#saveOrWarn({ run: null, exit: { ...end, at: this.#now() }, failures: 0 });
     }
     this.#become('stopped', this.#leftOver?.detail ?? '');
@@ -279,6 +281,18 @@ export class Instance {
       const fault = systemFault(error, 'ending processes');
       this.#deps.logger.warn({ instanceId: this.#record.instanceId }, fault.detail);
       return fault;
+    }
+  }
+
+  /** Takes the last lines of a run and says how it ended; a failure costs lines, nothing else. */
+  async #finishOutput(run: RunRecord, lastSentence: string): Promise<void> {
+    const { collector, logger } = this.#deps;
+    try {
+      await collector.finish(this.#outputOf(run));
+      collector.note(this.#outputOf(run), lastSentence);
+    } catch (error) {
+      const { instanceId } = this.#record;
+      logger.warn({ instanceId }, systemFault(error, 'keeping its last lines').detail);
     }
   }
 

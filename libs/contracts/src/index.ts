@@ -26,7 +26,6 @@ export {
   InstanceStatus,
   LogPage,
   LogQuery,
-  RestartPolicy,
   StopAll,
   SupervisorEvent,
 } from './local/supervisor.ts';

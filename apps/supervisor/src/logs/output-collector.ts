@@ -112,7 +112,7 @@ export class OutputCollector {
       this.#logOf(run.serviceId).append([line]);
       this.#announce(run, [line]);
     } catch (error) {
-      this.#complain(error, run.serviceId);
+      this.#complain(error);
     }
   }
 
@@ -176,7 +176,9 @@ export class OutputCollector {
     while (!signal.aborted) {
       let count = 0;
       for (const entry of [...this.#attached.values()]) count += this.#take(entry, false);
-      if (clock.monotonicMs() - this.#upkeepAt >= upkeepEveryMs) await this.#upkeep();
+      if (clock.monotonicMs() - this.#upkeepAt >= upkeepEveryMs) {
+        await this.#upkeep().catch((error) => this.#complain(error));
+      }
       if (this.#attached.size === 0) {
         this.#wake = Promise.withResolvers();
         await this.#wake.promise;
@@ -194,7 +196,7 @@ export class OutputCollector {
         count += lines.length;
       } catch (error) {
         this.#logOf(run.serviceId).dropOldest();
-        this.#complain(error, run.serviceId);
+        this.#complain(error);
       }
       void source.reclaim();
     }
@@ -204,8 +206,8 @@ export class OutputCollector {
   /** Brings lines to the disk, and keeps all logs together below their limit. */
   async #upkeep(): Promise<void> {
     this.#upkeepAt = this.#deps.clock.monotonicMs();
-    for (const [serviceId, log] of this.#logs) {
-      await log.flush().catch((error) => this.#complain(error, serviceId));
+    for (const log of this.#logs.values()) {
+      await log.flush().catch((error) => this.#complain(error));
     }
     for (;;) {
       const all = [...this.#logs.values()];
@@ -264,12 +266,12 @@ export class OutputCollector {
   }
 
   /** Output waits in its file, bounded, and is taken once there is room again. */
-  #complain(error: unknown, serviceId: ServiceId): void {
+  #complain(error: unknown): void {
     const at = this.#deps.clock.monotonicMs();
     if (at - this.#complainedAt < 60_000) return;
     this.#complainedAt = at;
     const { detail, internal } = systemFault(error, 'keeping log lines');
-    this.#deps.logger.warn({ serviceId, internal }, detail);
+    this.#deps.logger.warn({ internal }, detail);
   }
 
   #now(): string {

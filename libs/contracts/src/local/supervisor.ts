@@ -31,7 +31,7 @@ const ProcessText = z
   .refine((text) => !text.includes('\0'), 'must not contain a NUL character');
 
 /** Whether and how fast an instance that ended by itself is started again. */
-export const RestartPolicy = z.strictObject({
+const RestartPolicy = z.strictObject({
   /** `on_failure`: not after exit code 0. */
   when: z.enum(['always', 'on_failure', 'never']).default('always'),
   firstDelayMs: z.int().min(10).max(60_000).default(500),
@@ -39,7 +39,6 @@ export const RestartPolicy = z.strictObject({
   /** A run that lasted this long starts the back-off from the beginning again. */
   stableSeconds: z.int().min(1).max(3600).default(30),
 });
-export type RestartPolicy = z.infer<typeof RestartPolicy>;
 
 /** One running copy of one release. */
 export const InstanceSpec = z.strictObject({
