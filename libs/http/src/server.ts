@@ -20,7 +20,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { addDocumentation, type Documentation } from './documentation.ts';
-import { acceptEmptyJson } from './empty-json.ts';
+import { acceptEmptyBodies } from './empty-body.ts';
 import { isPublic, type Principal, type RoutePermission } from './permission.ts';
 import { addProbes } from './probes.ts';
 import { problemOf, requestFault, retryAfterSeconds } from './problem.ts';
@@ -88,7 +88,7 @@ export function buildServer(deps: ServerDeps): HttpServer {
   app.decorateRequest('trace', '');
   app.decorateRequest('principal', null);
   app.addHook('onRoute', (route) => requirePermission(route, deps));
-  acceptEmptyJson(app);
+  acceptEmptyBodies(app);
 
   addRequestHooks(app, deps);
   addProblems(app);
