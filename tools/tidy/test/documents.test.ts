@@ -4,6 +4,7 @@ import { messages, streams } from '@pilotfish/contracts';
 import { expect, test } from 'vitest';
 import { renderConfiguration, renderMessages } from '../src/generated-docs.ts';
 import { readConfigurations } from '../src/read-configurations.ts';
+import { renderOpenApi } from '../src/read-openapi.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const hint = 'the code has changed: npm run docs';
@@ -16,6 +17,12 @@ test('docs/configuration.md tells every variable of every service', async () => 
 test('docs/messages.md tells every message', () => {
   const written = readFileSync(join(root, 'docs/messages.md'), 'utf8');
   expect(written, hint).toBe(renderMessages(messages, streams));
+});
+
+test('docs/openapi.json is what core-api serves', async () => {
+  const written = readFileSync(join(root, 'docs/openapi.json'), 'utf8');
+  // Not toEqual: a diff of 10,000 lines helps nobody.
+  expect(written === (await renderOpenApi(root)), hint).toBe(true);
 });
 
 test('a variable with a bar in its description stays in its column', () => {

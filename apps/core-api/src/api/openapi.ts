@@ -132,7 +132,8 @@ function componentSchemas(): Record<string, unknown> {
     for (const [name, inner] of Object.entries($defs)) {
       components[name] ??= referringToComponents(inner);
     }
-    components[id] = referringToComponents(own);
+    // A schema that is also used inside itself comes as a mere reference to its definition.
+    if (!(id in $defs)) components[id] = referringToComponents(own);
   };
   add(Problem, 'output');
   for (const { body, response } of Object.values(operations) as Operation[]) {
