@@ -51,12 +51,12 @@ function readMachineSources(): string[] {
 }
 
 /** What /etc/os-release says; undefined where it or the codename is missing. */
-export interface LinuxRelease {
+interface LinuxRelease {
   readonly id: string;
   readonly codename: string;
 }
 
-export function readLinuxRelease(path = '/etc/os-release'): LinuxRelease | undefined {
+function readLinuxRelease(path = '/etc/os-release'): LinuxRelease | undefined {
   if (!existsSync(path)) return undefined;
   const text = readFileSync(path, 'utf8');
   const field = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1];

@@ -13,7 +13,7 @@ import { type FileLock, tryFileLock } from './file-lock.ts';
 const waitForOtherInstallMs = 10 * 60_000;
 
 /** Where private installations live; the folder need not exist yet. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
+function cacheFolder(env: NodeJS.ProcessEnv): string {
   const base = env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache');
   return join(base, 'pilotfish');
 }

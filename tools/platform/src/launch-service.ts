@@ -33,7 +33,7 @@ function hashOf({ programHash, env }: ServiceProcess): string {
 }
 
 /** The last lines of a log, as a person reads them. */
-export function readLastWords(logFile: string): string {
+function readLastWords(logFile: string): string {
   if (!existsSync(logFile)) return 'it wrote nothing';
   const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-8);
   const shown = lines.map((line) => formatLogLine(line, (_, text) => text));

@@ -34,7 +34,7 @@ export function urlOf(ports: Ports, name: PortName, protocol = 'http'): string {
 }
 
 /** Applications answer below this host name; browsers and curl know it without any DNS. */
-export function applicationsUrl(ports: Ports): string {
+function applicationsUrl(ports: Ports): string {
   return `http://localhost:${ports.of('edge')}`;
 }
 
