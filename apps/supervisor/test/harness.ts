@@ -165,7 +165,7 @@ export class Harness {
 }
 
 /** Living processes in whose environment or working folder the text appears. */
-function processesWith(text: string): number[] {
+export function processesWith(text: string): number[] {
   return readdirSync('/proc')
     .map(Number)
     .filter((pid) => {
