@@ -7,7 +7,7 @@ import { type Figure, figureOf } from './figure.ts';
 const settleMs = 15_000;
 const observeMs = 30_000;
 /** What is not ours counts apart. */
-const servers = new Set(['postgres', 'nats-server']);
+const servers = new Set(['postgres', 'nats']);
 const ticksPerSecond = 100;
 
 /** Memory and processor time of every process while nothing happens. */
@@ -20,25 +20,24 @@ export const idle: Benchmark = {
     await systemClock.sleep(settleMs);
     const { processes } = await platform.reload();
     const ours = Object.entries(processes).filter(([name]) => !servers.has(name));
-    const before = await cpuSeconds(ours.flatMap(([, pids]) => pids));
+    const pids = ours.flatMap(([name, ids]) => ids.map((pid) => ({ name, pid })));
+    const measure = () => Promise.all(pids.map(({ pid }) => cpuSeconds(pid)));
+    const before = await measure();
     const begin = systemClock.monotonicMs();
     say(`observing for ${observeMs / 1000} s`);
     await systemClock.sleep(observeMs);
-    const spent = (await cpuSeconds(ours.flatMap(([, pids]) => pids))) - before;
+    const after = await measure();
     const elapsed = (systemClock.monotonicMs() - begin) / 1000;
-    const figures: Figure[] = [];
-    let total = 0;
-    for (const [name, pids] of ours) {
-      for (const pid of pids) {
-        const mebibytes = await pssMebibytes(pid);
-        total += mebibytes;
-        figures.push(figureOf(`memory_${name}`, 'MiB', [mebibytes], { max: 60 }));
-      }
-    }
+    const percent = after.map((seconds, i) => ((seconds - (before[i] ?? 0)) / elapsed) * 100);
+    const mebibytes = await Promise.all(pids.map(({ pid }) => pssMebibytes(pid)));
+    const figures = pids.flatMap(({ name }, i): Figure[] => [
+      figureOf(`memory_${name}`, 'MiB', [mebibytes[i] ?? Number.NaN], { max: 60 }),
+      figureOf(`cpu_${name}`, '%', [percent[i] ?? Number.NaN]),
+    ]);
     return [
-      ...figures,
-      figureOf('memory_total', 'MiB', [total], { max: 350, aim: 250 }),
-      figureOf('cpu_idle', '%', [(spent / elapsed) * 100], { max: 1 }),
+      ...figures.toSorted((a, b) => b.unit.localeCompare(a.unit)),
+      figureOf('memory_total', 'MiB', [sum(mebibytes)], { max: 350, aim: 250 }),
+      figureOf('cpu_total', '%', [sum(percent)], { max: 1 }),
     ];
   },
 };
@@ -51,14 +50,13 @@ async function pssMebibytes(pid: number): Promise<number> {
   return Number(kibibytes) / 1024;
 }
 
-/** User and system time of these processes so far; fields 14 and 15 of `stat` (proc(5)). */
-async function cpuSeconds(pids: readonly number[]): Promise<number> {
-  const seconds = await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-    }),
-  );
-  return seconds.reduce((sum, one) => sum + one, 0);
+/** User and system time of a process so far; fields 14 and 15 of `stat` (proc(5)). */
+async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, one) => total + one, 0);
 }
