@@ -83,7 +83,8 @@ async function serve(
 ): Promise<void> {
   const gone = new AbortController();
   outgoing.on('close', () => gone.abort(new Error('the client went away')));
-  incoming.setTimeout(silenceMsMax, () => incoming.destroy());
+  // Without a listener of ours the HTTP server destroys a socket that is silent for this long.
+  incoming.socket.setTimeout(silenceMsMax);
   try {
     if (request.service !== 'git-upload-pack' && request.service !== 'git-receive-pack') {
       throw new Fault('forbidden', 'Only the smart HTTP protocol is spoken here: update Git.');

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { issueGitAccess } from '@pilotfish/crypto';
 import { systemClock } from '@pilotfish/kernel';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -84,6 +86,59 @@ test('a big push streams through', async () => {
   const pushed = await fixture.git(work, 'push', fixture.remote(url), 'main');
   expect(pushed.code, pushed.output).toBe(0);
   expect((await fixture.git(fixture.root, 'clone', fixture.remote(url), 'copy')).code).toBe(0);
+});
+
+test('many branches travel by protocol 2, with request bodies that Git compresses', async () => {
+  const { url } = await fixture.start();
+  const work = await fixture.workTree();
+  for (let n = 0; n < 60; n++) {
+    await fixture.git(work, 'commit', '--quiet', '--allow-empty', '-m', `Commit ${n}`);
+    await fixture.git(work, 'branch', `feature/${n}`);
+  }
+  const pushed = await fixture.git(work, 'push', '--all', fixture.remote(url));
+  expect(pushed.code, pushed.output).toBe(0);
+  // Each branch is wanted by its commit: more than the kilobyte that Git leaves uncompressed.
+  const cloned = await fixture.git(fixture.root, 'clone', '--bare', fixture.remote(url), 'copy');
+  expect(cloned.code, cloned.output).toBe(0);
+  const heads = await fixture.git(join(fixture.root, 'copy'), 'branch', '--list');
+  expect(heads.output.trim().split('\n')).toHaveLength(61);
+});
+
+test('a client that asks first whether to send is told to go on', async () => {
+  const { url } = await fixture.start();
+  const work = await fixture.workTree();
+  await fixture.git(work, 'push', fixture.remote(url), 'main');
+  const { hostname, port } = new URL(url);
+  const body = '0014command=ls-refs\n0000';
+  const answer = await new Promise<{ continued: boolean; status: number | undefined }>(
+    (resolve, reject) => {
+      let continued = false;
+      const asking = request({
+        hostname,
+        port,
+        method: 'POST',
+        path: `/${ids.organization}/demo.git/git-upload-pack`,
+        headers: {
+          authorization: `Basic ${Buffer.from(`x:${readToken}`).toString('base64')}`,
+          'content-type': 'application/x-git-upload-pack-request',
+          'content-encoding': 'gzip',
+          'git-protocol': 'version=2',
+          expect: '100-continue',
+        },
+      });
+      asking.on('continue', () => {
+        continued = true;
+        asking.end(gzipSync(body));
+      });
+      asking.on('response', (response) => {
+        response.resume();
+        resolve({ continued, status: response.statusCode });
+      });
+      asking.on('error', reject);
+      asking.flushHeaders();
+    },
+  );
+  expect(answer).toEqual({ continued: true, status: 200 });
 });
 
 test('a push above the limit is refused with a reason, and moves nothing', async () => {

@@ -51,6 +51,7 @@ export interface DeploymentLogsDeps {
 
 const frameLines = 100;
 const pendingMax = 2000;
+const queuedPollMs = 1000;
 
 /** `/deployment/logs`: the lines of one execution, or of all executions of an environment. */
 export function deploymentLogs(deps: DeploymentLogsDeps): AnySocket {
@@ -171,7 +172,8 @@ async function followExecution(
     },
     clock,
     signal: client.signal,
-    pollMs: live.pollMs,
+    // Nobody tells over NATS when a queued execution is superseded.
+    pollMs: () => Math.min(live.pollMs(), known.status === 'QUEUED' ? queuedPollMs : Infinity),
     pendingMax,
   });
   if (outcome === 'stopped') return;

@@ -1,5 +1,6 @@
 import type { EnvironmentLog, ExecutionEvent } from '@pilotfish/contracts';
 import type { ExecutionId } from '@pilotfish/kernel';
+import fc from 'fast-check';
 import type { EnvironmentLogs } from 'qovery-typescript-axios';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { connect, type TestClient, waitUntil } from './socket-client.ts';
@@ -91,36 +92,58 @@ test('without NATS history is served and followed; with it, live goes on', async
   expect(textsOf(client)).toEqual(texts(1, 5));
 });
 
-test('a client that is cut off again and again, on two replicas, has every line once', async () => {
+/** What the engine tells, what the ingester stores of it, and when the client is cut off. */
+const step = fc.oneof(
+  fc.record({ kind: fc.constant('tell' as const), from: fc.nat(8), count: fc.nat(12) }),
+  fc.record({ kind: fc.constant('store' as const), count: fc.integer({ min: 1, max: 12 }) }),
+  fc.record({ kind: fc.constant('cut' as const) }),
+);
+
+test('lost, repeated, late, cut off, on two replicas: every line once and in order', async () => {
   const replicas = [await world.startGateway(), await world.startGateway()];
-  const execution = await world.addExecution();
-  const total = 400;
-  const received: EnvironmentLog[] = [];
-  const reading = (async () => {
-    for (let turn = 0; received.at(-1)?.execution_ended === undefined; turn++) {
-      const url = replicas[turn % replicas.length]?.url ?? '';
-      const client = open(url, execution, received.at(-1)?.cursor);
-      const patience = 20 + ((turn * 37) % 90);
-      const enough = () =>
-        linesOf(client).length >= patience || linesOf(client).at(-1)?.execution_ended !== undefined;
-      await waitUntil(enough, 300).catch(() => {});
+  const story = fc.array(step, { minLength: 5, maxLength: 25 });
+  await fc.assert(
+    fc.asyncProperty(story, async (steps) => {
+      const execution = await world.addExecution();
+      const received: EnvironmentLog[] = [];
+      let turn = 0;
+      let client = open(replicas[0]?.url ?? '', execution);
+      const cut = async () => {
+        await client.drop();
+        received.push(...linesOf(client));
+        turn++;
+        const { url } = replicas[turn % replicas.length] ?? { url: '' };
+        client = open(url, execution, received.at(-1)?.cursor);
+      };
+      let stored = 0;
+      let told = 0;
+      for (const one of steps) {
+        if (one.kind === 'cut') await cut();
+        else if (one.kind === 'tell' && one.count > 0) {
+          const from = Math.max(1, told - one.from);
+          told = Math.max(told, from + one.count - 1);
+          await world.tell(execution, lines(from, from + one.count - 1));
+        } else if (one.kind === 'store') {
+          await world.commit(execution, lines(stored + 1, stored + one.count));
+          stored += one.count;
+        }
+      }
+      const total = Math.max(stored, told);
+      const rest = [...lines(stored + 1, total), endEvent(total + 1)];
+      await world.commit(execution, rest);
+      await world.end(execution, 'SUCCEEDED');
+      await world.tell(execution, [endEvent(total + 1)]);
+      const isOver = () =>
+        [...received, ...linesOf(client)].some((one) => one.execution_ended !== undefined);
+      await waitUntil(isOver);
+      await cut();
+      const got = received.map((one) => one.message?.safe_message);
+      expect(got).toEqual([...texts(1, total), 'All is well.']);
       await client.drop();
-      received.push(...linesOf(client));
-    }
-  })();
-  for (let next = 1; next <= total; ) {
-    const upTo = Math.min(total, next + ((next * 7) % 13));
-    if (next % 3 !== 0) await world.tell(execution, lines(next, upTo));
-    await world.commit(execution, lines(next, upTo));
-    next = upTo + 1;
-  }
-  await world.tell(execution, [endEvent(total + 1)]);
-  await world.commit(execution, [endEvent(total + 1)]);
-  await world.end(execution, 'SUCCEEDED');
-  await reading;
-  const got = received.map((one) => one.message?.safe_message);
-  expect(got).toEqual([...texts(1, total), 'All is well.']);
-});
+    }),
+    { numRuns: 12 },
+  );
+}, 120_000);
 
 test('without a version the present deployment is shown, and those that follow it', async () => {
   const { url } = await world.startGateway();
