@@ -4,6 +4,7 @@ import { newUserKey, signWithUserKey } from '@pilotfish/bus';
 import { credentialsProofText, enrolmentProofText } from '@pilotfish/contracts';
 import type { OperationId } from '@pilotfish/contracts/http';
 import { hashToken, newSealingKeyPair } from '@pilotfish/crypto';
+import { systemClock } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import type { TestApi } from './api.ts';
 import { type TestRepository, testRepository } from './repository.ts';
@@ -24,7 +25,7 @@ export interface OperationCase {
   readonly conflict: ((scene: Scene) => Promise<CaseRequest>) | { readonly none: string };
 }
 
-export const sha = '0123456789abcdef0123456789abcdef01234567';
+const sha = '0123456789abcdef0123456789abcdef01234567';
 
 /** Makes resources by the API itself. */
 export class Scene {
@@ -119,7 +120,7 @@ export class Scene {
     const incomingWebhookId = (await this.webhook()) as never;
     const id = randomUUIDv7() as never;
     const { organizationId } = this.api;
-    const receivedAt = Temporal.Now.instant();
+    const receivedAt = systemClock.now();
     const day = receivedAt.toZonedDateTimeISO('UTC').toPlainDate();
     await this.api.store.system('worker', async ({ db }) => {
       await db.execute(`select pilotfish_ensure_partitions('${day}', '${day}')`);
@@ -483,7 +484,7 @@ export const operationCases: Record<OperationId, OperationCase> = {
   createEngineCredentials: {
     async valid(s) {
       const { engineId, user } = await s.engine();
-      const timestamp = Temporal.Now.instant().toString();
+      const timestamp = systemClock.now().toString();
       const text = credentialsProofText(engineId as never, timestamp);
       const signature = signWithUserKey(user, text);
       return { params: { engineId }, body: { timestamp, signature } };
