@@ -1,5 +1,6 @@
 /** What the machine can refuse, and who else may be there. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { SupervisorEvent } from '@pilotfish/contracts';
@@ -18,7 +19,11 @@ test('a second supervisor on the same state ends with one clear sentence', async
   await harness.start();
   const second = new Harness();
   second.extraEnv.SUPERVISOR_STATE_DIR = join(harness.folder, 'state');
-  await expect(second.start()).rejects.toThrow('Another supervisor works on the same state folder');
+  try {
+    await expect(second.start()).rejects.toThrow('Another supervisor works on the same state');
+  } finally {
+    rmSync(second.folder, { recursive: true });
+  }
 });
 
 test('events begin with a snapshot and tell every change', async () => {
