@@ -12,7 +12,7 @@ import type { OpenSecrets } from '../src/execution/run-service.ts';
 import { type Journal, openJournal } from '../src/journal/journal.ts';
 
 /** Backs off without waiting: what is tested is order, not patience. */
-export const hastyClock: Clock = {
+const hastyClock: Clock = {
   ...systemClock,
   sleep: (delayMs, signal) => systemClock.sleep(Math.min(delayMs, 2), signal),
 };
@@ -20,6 +20,21 @@ export const hastyClock: Clock = {
 export function tempFolder(): { readonly path: string; remove(): void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'pilotfish-engine-'));
   return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The journal with something around its writes. */
+export function aroundCommit(
+  journal: Journal,
+  commit: (write: () => Promise<void>) => Promise<void>,
+): Journal {
+  return {
+    setAside: journal.setAside,
+    commit: (changes) => commit(() => journal.commit(changes)),
+    readEvents: (executionId, after, limit) => journal.readEvents(executionId, after, limit),
+    load: () => journal.load(),
+    trouble: () => journal.trouble(),
+    close: () => journal.close(),
+  };
 }
 
 export interface Core {

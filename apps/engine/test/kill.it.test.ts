@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { EnvironmentTask } from '@pilotfish/contracts';
 import { fileLedger } from '@pilotfish/testing/fake-target';
@@ -10,7 +11,7 @@ import { tempFolder } from './core.ts';
 import { environmentTask, serviceTask, stageOf } from './tasks.ts';
 
 const run = promisify(execFile);
-const program = path.join(import.meta.dirname, 'killed-engine.ts');
+const program = fileURLToPath(new URL('./killed-engine.ts', import.meta.url));
 
 /** @returns the points it went through; null where it was killed */
 async function engine(folder: string, taskFile: string, killAt: number): Promise<number | null> {

@@ -6,10 +6,11 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { EnvironmentTask } from '@pilotfish/contracts';
+import { systemClock } from '@pilotfish/kernel';
 import { createFakeTarget, fileLedger } from '@pilotfish/testing/fake-target';
 import { type Execution, isOpen } from '../src/execution/execution.ts';
 import type { Journal } from '../src/journal/journal.ts';
-import { openCore } from './core.ts';
+import { aroundCommit, openCore } from './core.ts';
 import { rowOf } from './tasks.ts';
 
 const [folder = '', taskFile = '', killAtText = '0'] = process.argv.slice(2);
@@ -22,18 +23,15 @@ async function point(): Promise<void> {
   if (points !== killAt) return;
   process.kill(process.pid, 'SIGKILL');
   // The signal arrives a moment later: nothing more may happen until then.
-  await new Promise(() => setInterval(() => {}, 1000));
+  await systemClock.sleep(60_000);
 }
 
 function killable(journal: Journal): Journal {
-  return {
-    ...journal,
-    async commit(changes) {
-      await point();
-      await journal.commit(changes);
-      await point();
-    },
-  };
+  return aroundCommit(journal, async (write) => {
+    await point();
+    await write();
+    await point();
+  });
 }
 
 const core = await openCore({

@@ -57,118 +57,121 @@ const tickMs = 1000;
 const resendPolicy = { firstDelayMs: 5000, delayMsMax: 60_000 };
 
 export function createPublisher(deps: PublisherDeps): Publisher {
-  const { bus, clock, logger } = deps;
-  const progresses = new Map<ExecutionId, Progress>();
-  const closing = new AbortController();
-  const ticking = tick();
+  return new ResendingPublisher(deps);
+}
 
-  function progressOf(execution: Execution): Progress {
-    const { confirmedSequence, publication } = execution;
-    let progress = progresses.get(execution.executionId);
-    if (progress === undefined) {
+class ResendingPublisher implements Publisher {
+  readonly #deps: PublisherDeps;
+  readonly #progresses = new Map<ExecutionId, Progress>();
+  readonly #closing = new AbortController();
+  readonly #ticking: Promise<void>;
+
+  constructor(deps: PublisherDeps) {
+    this.#deps = deps;
+    this.#ticking = this.#tick();
+  }
+
+  wake(execution: Execution): void {
+    if (this.#closing.signal.aborted) return;
+    const progress = this.#progressOf(execution);
+    progress.pumping ??= this.#pump(execution, progress).finally(() => {
+      progress.pumping = null;
+    });
+  }
+
+  resendAll(): void {
+    for (const execution of this.#deps.ledger().unconfirmed()) {
+      const progress = this.#progressOf(execution);
+      progress.publishedUpTo = execution.confirmedSequence;
+      this.#postpone(progress);
+      this.wake(execution);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('The publisher is being closed'));
+    await this.#ticking;
+    await Promise.all([...this.#progresses.values()].map(({ pumping }) => pumping));
+  }
+
+  /** Where the execution stands, after what has been confirmed or reissued meanwhile. */
+  #progressOf(execution: Execution): Progress {
+    const { confirmedSequence, publication, executionId } = execution;
+    let progress = this.#progresses.get(executionId);
+    if (progress === undefined || progress.publication !== publication) {
       progress = {
         publishedUpTo: confirmedSequence,
         confirmedUpTo: confirmedSequence,
         publication,
         resendAtMs: 0,
         resends: 0,
-        pumping: null,
+        pumping: progress?.pumping ?? null,
       };
-      progresses.set(execution.executionId, progress);
-      postpone(progress);
-    }
-    if (progress.publication !== publication) {
-      progress.publication = publication;
-      progress.confirmedUpTo = confirmedSequence;
-      progress.publishedUpTo = confirmedSequence;
+      this.#progresses.set(executionId, progress);
+      this.#postpone(progress);
     }
     if (confirmedSequence > progress.confirmedUpTo) {
       progress.confirmedUpTo = confirmedSequence;
       progress.publishedUpTo = Math.max(progress.publishedUpTo, confirmedSequence);
       progress.resends = 0;
-      postpone(progress);
+      this.#postpone(progress);
     }
     return progress;
   }
 
-  function postpone(progress: Progress): void {
-    const delayMs = backoffDelayMs(resendPolicy, progress.resends, deps.random());
+  #postpone(progress: Progress): void {
+    const { clock, random } = this.#deps;
+    const delayMs = backoffDelayMs(resendPolicy, progress.resends, random());
     progress.resendAtMs = clock.monotonicMs() + resendPolicy.firstDelayMs + delayMs;
   }
 
-  function wake(execution: Execution): void {
-    if (closing.signal.aborted) return;
-    const progress = progressOf(execution);
-    progress.pumping ??= pump(execution, progress).finally(() => {
-      progress.pumping = null;
-    });
-  }
-
-  async function pump(execution: Execution, progress: Progress): Promise<void> {
+  async #pump(execution: Execution, progress: Progress): Promise<void> {
+    const { bus, journal, clock, logger } = this.#deps;
+    const { executionId } = execution;
     try {
-      for (;;) {
-        if (closing.signal.aborted || !bus.isConnected()) return;
-        progressOf(execution);
+      // A reissue has made a new progress, which begins again from its own floor.
+      while (this.#progressOf(execution) === progress) {
         const after = progress.publishedUpTo;
         const through = execution.durableSequence;
-        if (after >= through) return;
-        const { executionId } = execution;
-        const rows = await deps.journal.readEvents(executionId, after, batchEventsMax);
+        if (after >= through || this.#closing.signal.aborted || !bus.isConnected()) return;
+        const rows = await journal.readEvents(executionId, after, batchEventsMax);
         const events = nextBatch({ rows, after, through, now: clock.now() });
         const last = events.at(-1)?.sequence;
         if (last === undefined) return;
-        const { publication } = execution;
-        await bus.publish(batchOf(deps, execution, events));
-        // Reissued or reset meanwhile: what has just gone out belongs to the publication before.
-        if (execution.publication === publication && progress.publishedUpTo === after) {
-          progress.publishedUpTo = last;
-        }
+        await bus.publish(batchOf(this.#deps, execution, events));
+        // Unless everything was to be sent again meanwhile.
+        if (progress.publishedUpTo === after) progress.publishedUpTo = last;
       }
     } catch (error) {
       // The next tick tries again.
-      logger.debug({ err: error, executionId: execution.executionId }, 'events wait for NATS');
+      logger.debug({ err: error, executionId }, 'events wait for NATS');
     }
   }
 
-  async function tick(): Promise<void> {
-    while (!closing.signal.aborted) {
-      await clock.sleep(tickMs, closing.signal).catch(() => undefined);
-      const unconfirmed = deps.ledger().unconfirmed();
+  async #tick(): Promise<void> {
+    const { clock, ledger } = this.#deps;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await clock.sleep(tickMs, signal).catch(() => undefined);
+      const unconfirmed = ledger().unconfirmed();
       for (const execution of unconfirmed) {
-        const progress = progressOf(execution);
+        const progress = this.#progressOf(execution);
         if (clock.monotonicMs() >= progress.resendAtMs) {
           progress.publishedUpTo = execution.confirmedSequence;
           progress.resends += 1;
-          postpone(progress);
+          this.#postpone(progress);
         }
-        wake(execution);
+        this.wake(execution);
       }
-      forgetOthers(new Set(unconfirmed.map(({ executionId }) => executionId)));
+      this.#forgetOthers(new Set(unconfirmed.map(({ executionId }) => executionId)));
     }
   }
 
-  function forgetOthers(known: ReadonlySet<ExecutionId>): void {
-    for (const [executionId, { pumping }] of progresses) {
-      if (!known.has(executionId) && pumping === null) progresses.delete(executionId);
+  #forgetOthers(known: ReadonlySet<ExecutionId>): void {
+    for (const [executionId, { pumping }] of this.#progresses) {
+      if (!known.has(executionId) && pumping === null) this.#progresses.delete(executionId);
     }
   }
-
-  return {
-    wake,
-    resendAll() {
-      for (const execution of deps.ledger().unconfirmed()) {
-        const progress = progressOf(execution);
-        progress.publishedUpTo = execution.confirmedSequence;
-        postpone(progress);
-        wake(execution);
-      }
-    },
-    async close() {
-      closing.abort(new Error('The publisher is being closed'));
-      await ticking;
-      await Promise.all([...progresses.values()].map(({ pumping }) => pumping));
-    },
-  };
 }
 
 function batchOf(

@@ -84,7 +84,7 @@ export function applyCancel(execution: Execution, cancel: CancelMode): void {
 }
 
 /** The reason of a signal that was aborted because somebody canceled the execution. */
-export class CancelRequested extends Error {
+class CancelRequested extends Error {
   override readonly name = 'CancelRequested';
   override readonly message = 'The execution was canceled';
 }

@@ -6,7 +6,7 @@
  * published only when that write is durable. So after a crash the numbers on the disk have no gap,
  * and a number that anybody has seen is never given to something else.
  */
-import type { EnvironmentTask, Explanation } from '@pilotfish/contracts';
+import type { Explanation } from '@pilotfish/contracts';
 import type { StepName } from '@pilotfish/domain-deploy';
 import {
   assert,
@@ -17,6 +17,7 @@ import {
 } from '@pilotfish/kernel';
 import type {
   CancelMode,
+  EnvironmentRow,
   ExecutionRow,
   ExecutionState,
   JournalChange,
@@ -24,15 +25,22 @@ import type {
   StepRow,
 } from '../journal/change.ts';
 import type { Journal } from '../journal/journal.ts';
-import { cleanEvent, type EventBody, type LineBody, type NumberedEvent } from './event-body.ts';
+import type { EventBody, LineBody } from './event-body.ts';
 import { applyCancel, type Execution, isOpen, stepKey, toExecution } from './execution.ts';
+import {
+  forgetWork,
+  numberEvents,
+  type ReissuedTask,
+  reissueChanges,
+  terminalToRestate,
+} from './ledger-changes.ts';
+import { createWriteQueue, type WriteQueue } from './write-queue.ts';
 
-/** Lines wait this long for company before they are written and published. */
-const lineDelayMs = 15;
 /** Lines of one execution beyond this are dropped, with a mark. */
 const linesMax = 20_000;
 /** Confirmed executions that stay known, so that a late duplicate is recognised. */
 const confirmedKept = 1000;
+const forgetEvery = 100;
 
 /** What one transition writes, all of it or nothing. */
 export interface Transition {
@@ -51,10 +59,7 @@ export interface Ledger {
   /** All that are neither confirmed nor forgotten, oldest first. */
   unconfirmed(): readonly Execution[];
   /** The highest generation accepted per environment. */
-  generations(): ReadonlyMap<
-    EnvironmentId,
-    { readonly generation: number; readonly epoch: number }
-  >;
+  generations(): ReadonlyMap<EnvironmentId, EnvironmentRow>;
   highestEpoch(): number;
   raiseEpoch(epoch: number): Promise<void>;
   /** Takes a new execution in; the task may be acked when this resolves. */
@@ -78,15 +83,6 @@ export interface ReceiveOptions {
   readonly inheritedDeletion?: boolean;
 }
 
-export interface ReissuedTask {
-  readonly epoch: number;
-  readonly lease: number;
-  readonly attempt: number;
-  readonly sequenceFloor: number;
-  /** Its secrets are sealed anew; null leaves the stored task. */
-  readonly task: EnvironmentTask | null;
-}
-
 export interface LedgerDeps {
   readonly journal: Pick<Journal, 'commit' | 'readEvents'>;
   readonly clock: Clock;
@@ -95,124 +91,175 @@ export interface LedgerDeps {
   readonly onPublishable: (execution: Execution) => void;
 }
 
+/** The memory behind a ledger; its functions below take it as their first argument. */
+interface LedgerState {
+  readonly deps: LedgerDeps;
+  readonly executions: Map<ExecutionId, Execution>;
+  readonly generations: Map<EnvironmentId, EnvironmentRow>;
+  readonly write: WriteQueue;
+  highestEpoch: number;
+  inherited: { epoch: number; count: number };
+  confirmedSinceForgetting: number;
+}
+
 export function createLedger(deps: LedgerDeps): Ledger {
-  const { journal, clock, contents, onPublishable } = deps;
-  const executions = loadExecutions(contents);
-  const generations = new Map(contents.environments.map((row) => [row.environmentId, row]));
-  let highestEpoch = Number(contents.meta.highest_epoch ?? 0);
-  let inherited = parseInherited(contents.meta.inherited_deletions);
-  let confirmedSincePrune = 0;
-  const write = createWriteQueue({ journal, clock, onPublishable });
-
-  function raiseEpochChanges(epoch: number): JournalChange[] {
-    if (epoch <= highestEpoch) return [];
-    highestEpoch = epoch;
-    return [{ kind: 'meta_set', key: 'highest_epoch', value: String(epoch) }];
-  }
-
-  function countDeletion(): JournalChange[] {
-    const count = inherited.epoch === highestEpoch ? inherited.count + 1 : 1;
-    inherited = { epoch: highestEpoch, count };
-    return [{ kind: 'meta_set', key: 'inherited_deletions', value: `${highestEpoch}:${count}` }];
-  }
-
-  const ledger: Ledger = {
-    find: (executionId) => executions.get(executionId),
-    unconfirmed: () => [...executions.values()].filter(({ state }) => state !== 'confirmed'),
-    generations: () => generations,
-    highestEpoch: () => highestEpoch,
-    raiseEpoch: (epoch) => write.now(raiseEpochChanges(epoch)),
-    inheritedDeletions: () => (inherited.epoch === highestEpoch ? inherited.count : 0),
-    async receive(row, { events = [], inheritedDeletion = false } = {}) {
-      assert(!executions.has(row.executionId), `execution ${row.executionId} is new`);
-      // Numbered by `numberEvents`, which counts on from the row's floor.
-      const execution = toExecution(row);
-      executions.set(row.executionId, execution);
-      if (row.task !== null) {
-        const { environmentId, generation, epoch } = row;
-        generations.set(environmentId, { environmentId, generation, epoch });
-      }
-      const epochChanges = raiseEpochChanges(row.epoch);
-      await write.now(
-        [
-          ...epochChanges,
-          ...(inheritedDeletion ? countDeletion() : []),
-          { kind: 'execution_received', row },
-          ...numberEvents(execution, events, clock),
-        ],
-        execution,
-      );
-      return execution;
-    },
-    async reissue(execution, task) {
-      const restated = await terminalToRestate(journal, execution, task.sequenceFloor);
-      const changes = [...raiseEpochChanges(task.epoch), ...reissueChanges(execution, task)];
-      if (restated !== null) {
-        const { executionId } = execution;
-        execution.state = 'reported';
-        changes.push(
-          { kind: 'state_changed', executionId, state: 'reported' },
-          ...numberEvents(execution, [restated], clock),
-        );
-      }
-      await write.now(changes, execution);
-      onPublishable(execution);
-    },
-    async record(execution, { state, steps = [], events = [] }) {
-      const { executionId } = execution;
-      const changes: JournalChange[] = steps.map((step) => {
-        const row: StepRow = { executionId, explanation: null, ...step };
-        execution.steps.set(stepKey(row.serviceId, row.step), row);
-        return { kind: 'step_changed', row };
-      });
-      changes.push(...numberEvents(execution, events, clock));
-      if (state !== undefined) {
-        execution.state = state;
-        changes.push({ kind: 'state_changed', executionId, state });
-        if (!isOpen(execution)) forgetWork(execution);
-      }
-      await write.now(changes, execution);
-    },
-    line(execution, line) {
-      // Late output of a step that was given up: nothing follows a terminal event.
-      if (!isOpen(execution)) return;
-      execution.lineCount += 1;
-      if (execution.lineCount > linesMax + 1) return;
-      const event: EventBody =
-        execution.lineCount <= linesMax
-          ? line
-          : { ...line, severity: 'WARNING', text: `Only the first ${linesMax} lines are kept` };
-      write.soon(numberEvents(execution, [event], clock), execution);
-    },
-    async cancel(execution, mode) {
-      if (!isOpen(execution) || execution.cancel === mode || execution.cancel === 'force') {
-        return false;
-      }
-      // Takes effect at once and not after the disk: the journal only carries it over a restart.
-      applyCancel(execution, mode);
-      const { executionId } = execution;
-      await write.now([{ kind: 'cancel_requested', executionId, cancel: mode }], execution);
-      return true;
-    },
-    async confirm(executionId, sequence) {
-      const execution = executions.get(executionId);
-      if (execution === undefined || sequence <= execution.confirmedSequence) return;
-      // Never beyond what was published: such a confirmation is not about our events.
-      if (sequence > execution.durableSequence) return;
-      execution.confirmedSequence = sequence;
-      const complete = execution.state === 'reported' && sequence === execution.lastSequence;
-      if (complete) execution.state = 'confirmed';
-      const changes: JournalChange[] = [
-        { kind: 'events_confirmed', executionId, sequence, complete },
-      ];
-      if (complete && ++confirmedSincePrune >= 100) {
-        confirmedSincePrune = 0;
-        changes.push({ kind: 'executions_pruned', keep: confirmedKept });
-      }
-      await write.now(changes, execution);
-    },
+  const { contents } = deps;
+  const state: LedgerState = {
+    deps,
+    executions: loadExecutions(contents),
+    generations: new Map(contents.environments.map((row) => [row.environmentId, row])),
+    write: createWriteQueue(deps),
+    highestEpoch: Number(contents.meta.highest_epoch ?? 0),
+    inherited: parseInherited(contents.meta.inherited_deletions),
+    confirmedSinceForgetting: 0,
   };
-  return ledger;
+  const { executions, generations, write } = state;
+  return {
+    find: (executionId) => executions.get(executionId),
+    unconfirmed: () => [...executions.values()].filter((each) => each.state !== 'confirmed'),
+    generations: () => generations,
+    highestEpoch: () => state.highestEpoch,
+    raiseEpoch: (epoch) => write.now(raiseEpoch(state, epoch)),
+    inheritedDeletions: () =>
+      state.inherited.epoch === state.highestEpoch ? state.inherited.count : 0,
+    receive: (row, options = {}) => receive(state, row, options),
+    reissue: (execution, task) => reissue(state, execution, task),
+    record: (execution, transition) => record(state, execution, transition),
+    line: (execution, line) => addLine(state, execution, line),
+    cancel: (execution, mode) => cancel(state, execution, mode),
+    confirm: (executionId, sequence) => confirm(state, executionId, sequence),
+  };
+}
+
+function raiseEpoch(state: LedgerState, epoch: number): JournalChange[] {
+  if (epoch <= state.highestEpoch) return [];
+  state.highestEpoch = epoch;
+  return [{ kind: 'meta_set', key: 'highest_epoch', value: String(epoch) }];
+}
+
+function countDeletion(state: LedgerState): JournalChange {
+  const { highestEpoch: epoch, inherited } = state;
+  const count = inherited.epoch === epoch ? inherited.count + 1 : 1;
+  state.inherited = { epoch, count };
+  return { kind: 'meta_set', key: 'inherited_deletions', value: `${epoch}:${count}` };
+}
+
+async function receive(
+  state: LedgerState,
+  row: ExecutionRow,
+  { events = [], inheritedDeletion = false }: ReceiveOptions,
+): Promise<Execution> {
+  const { executions, generations, write, deps } = state;
+  assert(!executions.has(row.executionId), `execution ${row.executionId} is new`);
+  const execution = toExecution(row);
+  executions.set(row.executionId, execution);
+  if (row.task !== null) {
+    const { environmentId, generation, epoch } = row;
+    generations.set(environmentId, { environmentId, generation, epoch });
+  }
+  const changes = raiseEpoch(state, row.epoch);
+  if (inheritedDeletion) changes.push(countDeletion(state));
+  changes.push({ kind: 'execution_received', row });
+  changes.push(...numberEvents(execution, events, deps.clock));
+  await write.now(changes, execution);
+  return execution;
+}
+
+async function reissue(
+  state: LedgerState,
+  execution: Execution,
+  task: ReissuedTask,
+): Promise<void> {
+  const { journal, clock, onPublishable } = state.deps;
+  const restated = await terminalToRestate(journal, execution, task.sequenceFloor);
+  const changes = [...raiseEpoch(state, task.epoch), ...reissueChanges(execution, task)];
+  if (restated !== null) {
+    const { executionId } = execution;
+    execution.state = 'reported';
+    changes.push({ kind: 'state_changed', executionId, state: 'reported' });
+    changes.push(...numberEvents(execution, [restated], clock));
+  }
+  await state.write.now(changes, execution);
+  onPublishable(execution);
+}
+
+async function record(
+  { write, deps }: LedgerState,
+  execution: Execution,
+  { state, steps = [], events = [] }: Transition,
+): Promise<void> {
+  const { executionId } = execution;
+  const changes: JournalChange[] = steps.map((step) => {
+    const row: StepRow = { executionId, explanation: null, ...step };
+    execution.steps.set(stepKey(row.serviceId, row.step), row);
+    return { kind: 'step_changed', row };
+  });
+  changes.push(...numberEvents(execution, events, deps.clock));
+  if (state !== undefined) {
+    execution.state = state;
+    changes.push({ kind: 'state_changed', executionId, state });
+    if (!isOpen(execution)) forgetWork(execution);
+  }
+  await write.now(changes, execution);
+}
+
+function addLine({ write, deps }: LedgerState, execution: Execution, line: LineBody): void {
+  // Late output of a step that was given up: nothing follows a terminal event.
+  if (!isOpen(execution)) return;
+  execution.lineCount += 1;
+  if (execution.lineCount > linesMax + 1) return;
+  const event: EventBody =
+    execution.lineCount <= linesMax
+      ? line
+      : { ...line, severity: 'WARNING', text: `Only the first ${linesMax} lines are kept` };
+  write.soon(numberEvents(execution, [event], deps.clock), execution);
+}
+
+async function cancel(
+  { write }: LedgerState,
+  execution: Execution,
+  mode: Exclude<CancelMode, 'none'>,
+): Promise<boolean> {
+  if (!isOpen(execution) || execution.cancel === mode || execution.cancel === 'force') {
+    return false;
+  }
+  // Takes effect at once and not after the disk: the journal only carries it over a restart.
+  applyCancel(execution, mode);
+  const { executionId } = execution;
+  await write.now([{ kind: 'cancel_requested', executionId, cancel: mode }], execution);
+  return true;
+}
+
+async function confirm(
+  state: LedgerState,
+  executionId: ExecutionId,
+  sequence: number,
+): Promise<void> {
+  const execution = state.executions.get(executionId);
+  if (execution === undefined || sequence <= execution.confirmedSequence) return;
+  // Never beyond what was published: such a confirmation is not about our events.
+  if (sequence > execution.durableSequence) return;
+  execution.confirmedSequence = sequence;
+  const complete = execution.state === 'reported' && sequence === execution.lastSequence;
+  if (complete) execution.state = 'confirmed';
+  const changes: JournalChange[] = [{ kind: 'events_confirmed', executionId, sequence, complete }];
+  if (complete) changes.push(...forgetOld(state));
+  await state.write.now(changes, execution);
+}
+
+/** Now and then: drops all but the newest confirmed executions and the latest per environment. */
+function forgetOld(state: LedgerState): JournalChange[] {
+  state.confirmedSinceForgetting += 1;
+  if (state.confirmedSinceForgetting < forgetEvery) return [];
+  state.confirmedSinceForgetting = 0;
+  const { executions, generations } = state;
+  const old = [...executions.values()].slice(0, -confirmedKept).filter((execution) => {
+    const latest = generations.get(execution.environmentId)?.generation;
+    return execution.state === 'confirmed' && execution.row.generation !== latest;
+  });
+  const executionIds = old.map(({ executionId }) => executionId);
+  for (const executionId of executionIds) executions.delete(executionId);
+  return executionIds.length === 0 ? [] : [{ kind: 'executions_forgotten', executionIds }];
 }
 
 function parseInherited(text = '0:0'): { epoch: number; count: number } {
@@ -229,130 +276,4 @@ function loadExecutions(contents: JournalContents): Map<ExecutionId, Execution> 
       toExecution(row, steps.get(row.executionId), milestones.get(row.executionId)),
     ]),
   );
-}
-
-function numberEvents(
-  execution: Execution,
-  events: readonly EventBody[],
-  clock: Clock,
-): JournalChange[] {
-  return events.map((event) => {
-    execution.lastSequence += 1;
-    const numbered: NumberedEvent = {
-      sequence: execution.lastSequence,
-      at: clock.now().toString({ smallestUnit: 'millisecond' }),
-      ...cleanEvent(event, execution.scrub),
-    };
-    const isLine = event.kind === 'line';
-    if (!isLine) execution.milestones.push(numbered);
-    return {
-      kind: 'event_recorded',
-      row: {
-        executionId: execution.executionId,
-        sequence: numbered.sequence,
-        isLine,
-        body: JSON.stringify(numbered),
-      },
-    };
-  });
-}
-
-/**
- * A control plane that counts further than this journal (an older copy of it was put back) has not
- * got our terminal event, whose number is below what it listens to: it is told once more above.
- */
-async function terminalToRestate(
-  journal: Pick<Journal, 'readEvents'>,
-  execution: Execution,
-  floor: number,
-): Promise<EventBody | null> {
-  const { lastSequence, executionId } = execution;
-  if (isOpen(execution) || floor <= lastSequence) return null;
-  const [terminal] = await journal.readEvents(executionId, lastSequence - 1, 1);
-  if (terminal === undefined) return null;
-  const { sequence: _, at: __, ...body } = JSON.parse(terminal.body) as NumberedEvent;
-  return body;
-}
-
-function reissueChanges(execution: Execution, task: ReissuedTask): JournalChange[] {
-  const { epoch, lease, attempt, sequenceFloor: floor } = task;
-  execution.row = { ...execution.row, epoch, lease, attempt };
-  execution.publication += 1;
-  // A control plane that was restored from a backup knows less than it had confirmed: it hears
-  // everything above its floor again. One that knows more than this journal (an older copy of it)
-  // is counted on from.
-  execution.confirmedSequence = floor;
-  if (isOpen(execution)) {
-    if (task.task !== null) execution.task = task.task;
-  } else {
-    execution.state = floor < execution.lastSequence ? 'reported' : 'confirmed';
-  }
-  execution.lastSequence = Math.max(execution.lastSequence, floor);
-  execution.durableSequence = Math.max(execution.durableSequence, floor);
-  return [
-    {
-      kind: 'execution_reissued',
-      executionId: execution.executionId,
-      epoch,
-      lease,
-      attempt,
-      lastSequence: execution.lastSequence,
-      confirmedSequence: floor,
-      state: execution.state,
-      task: isOpen(execution) ? task.task : null,
-    },
-  ];
-}
-
-function forgetWork(execution: Execution): void {
-  execution.task = null;
-  execution.milestones = [];
-  execution.steps.clear();
-  execution.secrets.clear();
-}
-
-interface WriteQueueDeps extends Pick<LedgerDeps, 'journal' | 'clock' | 'onPublishable'> {}
-
-/** Keeps changes in order while lines wait for company. */
-function createWriteQueue({ journal, clock, onPublishable }: WriteQueueDeps) {
-  let waiting: JournalChange[] = [];
-  let touched = new Set<Execution>();
-  let timer: AbortController | null = null;
-
-  async function flush(): Promise<void> {
-    timer?.abort();
-    timer = null;
-    const changes = waiting;
-    const written = [...touched].map((execution) => ({
-      execution,
-      sequence: execution.lastSequence,
-    }));
-    waiting = [];
-    touched = new Set();
-    await journal.commit(changes);
-    for (const { execution, sequence } of written) {
-      if (sequence > execution.durableSequence) execution.durableSequence = sequence;
-      if (execution.durableSequence > execution.confirmedSequence) onPublishable(execution);
-    }
-  }
-
-  return {
-    now(changes: readonly JournalChange[], execution?: Execution): Promise<void> {
-      waiting.push(...changes);
-      if (execution !== undefined) touched.add(execution);
-      return flush();
-    },
-    soon(changes: readonly JournalChange[], execution: Execution): void {
-      waiting.push(...changes);
-      touched.add(execution);
-      if (timer !== null) return;
-      const alarm = new AbortController();
-      timer = alarm;
-      clock.sleep(lineDelayMs, alarm.signal).then(
-        // A journal that died ends the process by its own word.
-        () => flush().catch(() => {}),
-        () => {},
-      );
-    },
-  };
 }

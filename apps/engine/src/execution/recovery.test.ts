@@ -11,7 +11,7 @@ import { type EnvironmentId, type ExecutionId, newId, type ReleaseId } from '@pi
 import { createFakeTarget, type FakeEffect, memoryLedger } from '@pilotfish/testing/fake-target';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Core, openCore, tempFolder } from '../../test/core.ts';
+import { aroundCommit, type Core, openCore, tempFolder } from '../../test/core.ts';
 import { environmentTask, rowOf, serviceTask, stageOf } from '../../test/tasks.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { NumberedEvent } from './event-body.ts';
@@ -35,14 +35,11 @@ function createPlug(killAt: number) {
 type Plug = ReturnType<typeof createPlug>;
 
 function killable(journal: Journal, plug: Plug): Journal {
-  return {
-    ...journal,
-    async commit(changes) {
-      await plug.point();
-      await journal.commit(changes);
-      await plug.point();
-    },
-  };
+  return aroundCommit(journal, async (write) => {
+    await plug.point();
+    await write();
+    await plug.point();
+  });
 }
 
 const misfortune = fc.constantFrom('', '', '', 'fail', 'break', 'unavailable:1', 'unavailable:9');

@@ -45,74 +45,97 @@ export function keepCredentials(
   deps: CredentialsKeeperDeps,
   first: EngineCredentials | null,
 ): CredentialsKeeper {
-  const { clock, identity, logger } = deps;
-  const closing = new AbortController();
-  const ready = Promise.withResolvers<void>();
-  let credentials = first;
-  let refusal: string | null = null;
-  let failures = 0;
-  let alarm = new AbortController();
-  let checkedAtMs = clock.monotonicMs();
-  if (first !== null) ready.resolve();
+  return new RenewingKeeper(deps, first);
+}
+
+class RenewingKeeper implements CredentialsKeeper {
+  readonly #deps: CredentialsKeeperDeps;
+  readonly #closing = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #renewing: Promise<void>;
+  #credentials: EngineCredentials | null;
+  #refusal: string | null = null;
+  #failures = 0;
+  #alarm = new AbortController();
+  #checkedAtMs: number;
+
+  constructor(deps: CredentialsKeeperDeps, first: EngineCredentials | null) {
+    this.#deps = deps;
+    this.#credentials = first;
+    this.#checkedAtMs = deps.clock.monotonicMs();
+    if (first !== null) this.#ready.resolve();
+    this.#renewing = this.#live(first === null ? 0 : this.#renewalDelayMs(first));
+  }
+
+  ready(signal: AbortSignal): Promise<void> {
+    return untilAborted(this.#ready.promise, signal);
+  }
+
+  current(): Credentials {
+    if (this.#credentials === null || this.#refusal !== null) {
+      throw new Fault('unavailable', this.#refusal ?? 'This engine has no NATS credentials yet');
+    }
+    return { jwt: this.#credentials.credentials_jwt, seed: this.#deps.identity.userKey.seed };
+  }
+
+  refusal(): string | null {
+    return this.#refusal;
+  }
+
+  check(): void {
+    const sinceMs = this.#deps.clock.monotonicMs() - this.#checkedAtMs;
+    if (this.#refusal === null && sinceMs > checkIntervalMs) this.#alarm.abort();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('The engine stops'));
+    await this.#renewing;
+  }
+
+  async #live(firstDelayMs: number): Promise<void> {
+    let delayMs = firstDelayMs;
+    while (!this.#closing.signal.aborted) {
+      this.#alarm = new AbortController();
+      const wake = AbortSignal.any([this.#alarm.signal, this.#closing.signal]);
+      await this.#deps.clock.sleep(delayMs, wake).catch(() => undefined);
+      if (!this.#closing.signal.aborted) delayMs = await this.#renew();
+    }
+  }
 
   /** @returns milliseconds until the next renewal */
-  async function renew(): Promise<number> {
-    checkedAtMs = clock.monotonicMs();
+  async #renew(): Promise<number> {
+    const { clock, coreApi, engineId, identity, logger, random } = this.#deps;
+    this.#checkedAtMs = clock.monotonicMs();
     try {
-      credentials = await deps.coreApi.credentials(identity, deps.engineId);
-      if (refusal !== null) logger.info('this engine is let in again');
-      refusal = null;
-      failures = 0;
-      ready.resolve();
-      return renewalDelayMs(credentials);
+      this.#credentials = await coreApi.credentials(identity, engineId);
+      if (this.#refusal !== null) logger.info('this engine is let in again');
+      this.#refusal = null;
+      this.#failures = 0;
+      this.#ready.resolve();
+      return this.#renewalDelayMs(this.#credentials);
     } catch (error) {
       const fault = toFault(error);
       if (isRefusal(fault)) {
         const text = `${fault.detail}. This engine deploys nothing new; what runs keeps running`;
-        if (refusal === null) logger.error(text);
-        refusal = text;
+        if (this.#refusal === null) logger.error(text);
+        this.#refusal = text;
         return refusedRetryMs;
       }
-      failures += 1;
-      if (failures === 3) logger.warn({ err: error }, 'credentials are not renewed, trying on');
-      return backoffDelayMs(retryPolicy, failures - 1, deps.random());
+      this.#failures += 1;
+      if (this.#failures === 3) {
+        logger.warn({ err: error }, 'credentials are not renewed, trying on');
+      }
+      return backoffDelayMs(retryPolicy, this.#failures - 1, random());
     }
   }
 
-  function renewalDelayMs({ credentials_expire_at }: EngineCredentials): number {
+  #renewalDelayMs({ credentials_expire_at }: EngineCredentials): number {
+    const { clock, random } = this.#deps;
     const expiresMs = Temporal.Instant.from(credentials_expire_at).epochMilliseconds;
     const lifeMs = Math.max(0, expiresMs - clock.now().epochMilliseconds);
     // Between 40 and 60 % of their life, so that a fleet does not come all at once.
-    return Math.max(1000, lifeMs * (0.4 + 0.2 * deps.random()));
+    return Math.max(1000, lifeMs * (0.4 + 0.2 * random()));
   }
-
-  const renewing = (async () => {
-    let delayMs = credentials === null ? 0 : renewalDelayMs(credentials);
-    while (!closing.signal.aborted) {
-      alarm = new AbortController();
-      const wake = AbortSignal.any([alarm.signal, closing.signal]);
-      await clock.sleep(delayMs, wake).catch(() => undefined);
-      if (!closing.signal.aborted) delayMs = await renew();
-    }
-  })();
-
-  return {
-    ready: (signal) => untilAborted(ready.promise, signal),
-    current() {
-      if (credentials === null || refusal !== null) {
-        throw new Fault('unavailable', refusal ?? 'This engine has no NATS credentials yet');
-      }
-      return { jwt: credentials.credentials_jwt, seed: identity.userKey.seed };
-    },
-    refusal: () => refusal,
-    check() {
-      if (refusal === null && clock.monotonicMs() - checkedAtMs > checkIntervalMs) alarm.abort();
-    },
-    async close() {
-      closing.abort(new Error('The engine stops'));
-      await renewing;
-    },
-  };
 }
 
 function isRefusal(fault: Fault): boolean {

@@ -72,7 +72,7 @@ export async function runIntake(deps: IntakeDeps, signal: AbortSignal): Promise<
 type Taken = Pick<ReceivedTask<TaskSubject, TaskHeader>, 'body' | 'ack'>;
 
 /** One task, up to and with its ack. @throws where it could not be made durable: it comes again */
-export async function takeIn(deps: IntakeDeps, { body: header, ack }: Taken): Promise<void> {
+async function takeIn(deps: IntakeDeps, { body: header, ack }: Taken): Promise<void> {
   const { ledger, runner, kinds, logger } = deps;
   const known = ledger.find(header.executionId);
   const memory = memoryOf(deps, header, known);

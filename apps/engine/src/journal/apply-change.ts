@@ -55,8 +55,10 @@ export function createWriter(db: DatabaseSync): (change: JournalChange) => void 
       case 'log_cursor_moved':
         write.logCursor.run(change.serviceId, change.sequence);
         return;
-      case 'executions_pruned':
-        prune(db, change.keep);
+      case 'executions_forgotten':
+        for (const executionId of change.executionIds) {
+          for (const statement of write.forgetExecution) statement.run(executionId);
+        }
         return;
       default:
         unreachable(change);
@@ -92,6 +94,9 @@ function prepare(db: DatabaseSync) {
       `update executions set state = 'confirmed', task = null where execution_id = ?`,
     ),
     forgetSteps: db.prepare('delete from steps where execution_id = ?'),
+    forgetExecution: ['events', 'steps', 'executions'].map((table) =>
+      db.prepare(`delete from ${table} where execution_id = ?`),
+    ),
     cancel: db.prepare('update executions set cancel = ? where execution_id = ?'),
     meta: db.prepare(
       'insert into meta values (?, ?) on conflict do update set value = excluded.value',
@@ -121,19 +126,4 @@ function insertExecution(write: ReturnType<typeof prepare>, row: ExecutionRow): 
   );
   // A refused task (reported at once) must not raise what it was refused against.
   if (row.task !== null) write.environment.run(row.environmentId, row.generation, row.epoch);
-}
-
-function prune(db: DatabaseSync, keep: number): void {
-  db.exec('create temp table if not exists forgotten (execution_id text primary key)');
-  db.exec('delete from forgotten');
-  db.prepare(
-    `insert into forgotten select execution_id from executions e
-     where state = 'confirmed'
-       and rowid not in (select rowid from executions order by rowid desc limit ?)
-       and generation < (select max(generation) from executions
-                         where environment_id = e.environment_id)`,
-  ).run(keep);
-  for (const table of ['events', 'steps', 'executions']) {
-    db.exec(`delete from ${table} where execution_id in (select execution_id from forgotten)`);
-  }
 }

@@ -98,8 +98,7 @@ export type JournalChange =
       readonly serviceId: ServiceId;
       readonly sequence: number;
     }
-  /** Forgets confirmed executions beyond the newest `keep` and the latest of each environment. */
-  | { readonly kind: 'executions_pruned'; readonly keep: number };
+  | { readonly kind: 'executions_forgotten'; readonly executionIds: readonly ExecutionId[] };
 
 /** `inherited_deletions`: `epoch:count`, see `decideIntake`. */
 export type MetaKey = 'engine_id' | 'highest_epoch' | 'inherited_deletions';

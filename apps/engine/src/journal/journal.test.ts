@@ -125,16 +125,14 @@ test('a finished execution keeps no task, and with it no sealed secret', async (
   expect(contents.executions[0]).toMatchObject({ state: 'confirmed', task: null });
 });
 
-test('old confirmed executions are forgotten, the latest of each environment never', async () => {
-  const environmentId = newId<EnvironmentId>();
-  const rows = [1, 2, 3].map((generation) =>
-    row({ environmentId, generation, state: 'confirmed' }),
-  );
+test('a forgotten execution leaves nothing behind', async () => {
+  const first = row();
+  const { executionId } = first;
   const journal = await open();
-  await journal.commit(rows.map((each) => ({ kind: 'execution_received', row: each })));
-  await journal.commit([{ kind: 'executions_pruned', keep: 0 }]);
-  const { executions } = await journal.load();
-  expect(executions.map(({ generation }) => generation)).toEqual([3]);
+  await journal.commit([{ kind: 'execution_received', row: first }, event(executionId, 1)]);
+  await journal.commit([{ kind: 'executions_forgotten', executionIds: [executionId] }]);
+  expect((await journal.load()).executions).toEqual([]);
+  expect(await journal.readEvents(executionId, 0, 10)).toEqual([]);
 });
 
 test('a damaged file is moved aside and work goes on with an empty journal', async () => {

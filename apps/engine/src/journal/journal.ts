@@ -45,79 +45,90 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const [first] = (await once(worker, 'message')) as [JournalAnswer];
   if (first.kind === 'not_opened') throw new Fault(first.code, first.detail);
   if (first.kind !== 'opened') throw new Fault('internal', 'The journal answered out of turn');
+  return new JournalClient(worker, first.setAside, options.onDeath);
+}
 
-  const waiting = new Map<number, Waiting>();
-  let trouble: string | null = null;
-  let lastNumber = 0;
-  let dead: Error | null = null;
+class JournalClient implements Journal {
+  readonly setAside: Journal['setAside'];
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #trouble: string | null = null;
+  #lastNumber = 0;
+  #dead: Error | null = null;
 
-  worker.on('message', (answer: JournalAnswer) => {
-    if (answer.kind === 'trouble') trouble = answer.detail;
-    if (!('number' in answer)) return;
-    const waiter = waiting.get(answer.number);
-    waiting.delete(answer.number);
-    if (answer.kind === 'failed') {
-      waiter?.reject(
-        new Fault('internal', 'The journal refused a write', { internal: answer.message }),
-      );
-    } else {
-      waiter?.resolve(answer);
-    }
-  });
-  const end = (error: Error) => {
-    dead = error;
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
-  };
-  const onDeath = (error: Error) => {
-    if (dead !== null) return;
-    end(error);
-    options.onDeath(error);
-  };
-  worker.on('error', (error) =>
-    onDeath(new Fault('internal', 'The journal failed', { cause: error, internal: String(error) })),
-  );
-
-  function ask<K extends JournalAnswer['kind']>(
-    kind: K,
-    request: (number: number) => JournalRequest,
-  ): Promise<Extract<JournalAnswer, { kind: K }>> {
-    if (dead !== null) return Promise.reject(dead);
-    lastNumber += 1;
-    const number = lastNumber;
-    const { promise, resolve, reject } = Promise.withResolvers<JournalAnswer>();
-    waiting.set(number, { resolve, reject });
-    worker.postMessage(request(number));
-    return promise.then((answer) => {
-      if (answer.kind === kind) return answer as Extract<JournalAnswer, { kind: K }>;
-      throw new Fault('internal', `The journal answered ${answer.kind} instead of ${kind}`);
+  constructor(worker: Worker, setAside: Journal['setAside'], onDeath: (error: Error) => void) {
+    this.#worker = worker;
+    this.setAside = setAside;
+    worker.on('message', (answer: JournalAnswer) => this.#onAnswer(answer));
+    worker.on('error', (cause) => {
+      if (this.#dead !== null) return;
+      const error = new Fault('internal', 'The journal failed', { cause, internal: String(cause) });
+      this.#end(error);
+      onDeath(error);
     });
   }
 
-  return {
-    setAside: first.setAside,
-    async commit(changes) {
-      if (changes.length > 0)
-        await ask('committed', (number) => ({ kind: 'commit', number, changes }));
-    },
-    async readEvents(executionId, after, limit) {
-      const { rows } = await ask('events', (number) => ({
-        kind: 'read_events',
-        number,
-        executionId,
-        after,
-        limit,
-      }));
-      return rows;
-    },
-    async load() {
-      return (await ask('contents', (number) => ({ kind: 'load', number }))).contents;
-    },
-    trouble: () => trouble,
-    async close() {
-      await ask('closed', (number) => ({ kind: 'close', number }));
-      end(new Fault('unavailable', 'The journal is closed'));
-      await worker.terminate();
-    },
-  };
+  async commit(changes: readonly JournalChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    await this.#ask('committed', (number) => ({ kind: 'commit', number, changes }));
+  }
+
+  async readEvents(
+    executionId: ExecutionId,
+    after: number,
+    limit: number,
+  ): Promise<readonly EventRow[]> {
+    const answer = await this.#ask('events', (number) => ({
+      ...{ kind: 'read_events', number },
+      ...{ executionId, after, limit },
+    }));
+    return answer.rows;
+  }
+
+  async load(): Promise<JournalContents> {
+    return (await this.#ask('contents', (number) => ({ kind: 'load', number }))).contents;
+  }
+
+  trouble(): string | null {
+    return this.#trouble;
+  }
+
+  async close(): Promise<void> {
+    await this.#ask('closed', (number) => ({ kind: 'close', number }));
+    this.#end(new Fault('unavailable', 'The journal is closed'));
+    await this.#worker.terminate();
+  }
+
+  async #ask<K extends JournalAnswer['kind']>(
+    kind: K,
+    request: (number: number) => JournalRequest,
+  ): Promise<Extract<JournalAnswer, { kind: K }>> {
+    if (this.#dead !== null) throw this.#dead;
+    this.#lastNumber += 1;
+    const { promise, resolve, reject } = Promise.withResolvers<JournalAnswer>();
+    this.#waiting.set(this.#lastNumber, { resolve, reject });
+    this.#worker.postMessage(request(this.#lastNumber));
+    const answer = await promise;
+    if (answer.kind === kind) return answer as Extract<JournalAnswer, { kind: K }>;
+    throw new Fault('internal', `The journal answered ${answer.kind} instead of ${kind}`);
+  }
+
+  #onAnswer(answer: JournalAnswer): void {
+    if (answer.kind === 'trouble') this.#trouble = answer.detail;
+    if (!('number' in answer)) return;
+    const waiter = this.#waiting.get(answer.number);
+    this.#waiting.delete(answer.number);
+    if (answer.kind === 'failed') {
+      const internal = answer.message;
+      waiter?.reject(new Fault('internal', 'The journal refused a write', { internal }));
+    } else {
+      waiter?.resolve(answer);
+    }
+  }
+
+  #end(error: Error): void {
+    this.#dead = error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
 }

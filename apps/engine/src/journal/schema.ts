@@ -28,7 +28,6 @@ export const migrations: readonly string[] = [
     confirmed_sequence integer not null,
     task text
   ) strict;
-  create index executions_environment on executions (environment_id, generation);
 
   create table steps (
     execution_id text not null,

@@ -10,7 +10,7 @@ import { type Clock, type ServiceId, toFault } from '@pilotfish/kernel';
 import type { Logger } from '@pilotfish/runtime';
 import type { JournalChange } from '../journal/change.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { ApplicationLogs } from './application-logs.ts';
+import type { ApplicationLogs, LogPosition } from './application-logs.ts';
 
 export interface ShipLogsDeps {
   readonly logs: ApplicationLogs;
@@ -45,65 +45,89 @@ interface Tail {
   cursor: number;
   savedCursor: number;
   newest: number;
-  shipping: boolean;
+  shipping: Promise<void> | null;
 }
 
 export function shipLogs(deps: ShipLogsDeps): LogShipper {
-  const { logs, clock, logger } = deps;
-  const closing = new AbortController();
-  const { signal } = closing;
-  const tails = new Map<ServiceId, Tail>();
-  for (const { serviceId, sequence } of deps.cursors) {
-    const known = { cursor: sequence, savedCursor: sequence, newest: sequence };
-    tails.set(serviceId, { serviceId, ...known, shipping: false });
+  return new TailingShipper(deps);
+}
+
+class TailingShipper implements LogShipper {
+  readonly #deps: ShipLogsDeps;
+  readonly #closing = new AbortController();
+  readonly #tails = new Map<ServiceId, Tail>();
+  readonly #running: Promise<unknown>;
+
+  constructor(deps: ShipLogsDeps) {
+    this.#deps = deps;
+    for (const { serviceId, sequence } of deps.cursors) {
+      const known = { cursor: sequence, savedCursor: sequence, newest: sequence };
+      this.#tails.set(serviceId, { serviceId, ...known, shipping: null });
+    }
+    this.#running = Promise.all([this.#follow(), this.#keepCursors()]);
   }
 
-  function noticed(serviceId: ServiceId, newestSequence: number): void {
-    let tail = tails.get(serviceId);
+  wake(): void {
+    for (const tail of this.#tails.values()) this.#wake(tail);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('The engine stops'));
+    await this.#running;
+    await Promise.all([...this.#tails.values()].map(({ shipping }) => shipping));
+    await this.#saveCursors().catch(() => undefined);
+  }
+
+  #notice({ serviceId, newestSequence }: LogPosition): void {
+    let tail = this.#tails.get(serviceId);
     if (tail === undefined) {
       const cursor = Math.max(0, newestSequence - backlogLinesMax);
-      tail = { serviceId, cursor, savedCursor: 0, newest: 0, shipping: false };
-      tails.set(serviceId, tail);
+      tail = { serviceId, cursor, savedCursor: 0, newest: 0, shipping: null };
+      this.#tails.set(serviceId, tail);
     }
     // A supervisor that lost its data, or a service deleted and made anew, counts from 1 again.
     if (newestSequence < tail.cursor) tail.cursor = 0;
     tail.newest = newestSequence;
-    wake(tail);
+    this.#wake(tail);
   }
 
-  function wake(tail: Tail): void {
-    if (tail.shipping || signal.aborted) return;
-    tail.shipping = true;
-    ship(tail)
-      .catch((error: unknown) =>
-        logger.debug({ err: toFault(error), serviceId: tail.serviceId }, 'lines wait'),
-      )
+  #wake(tail: Tail): void {
+    if (this.#closing.signal.aborted) return;
+    tail.shipping ??= this.#ship(tail)
+      .catch((error: unknown) => {
+        const { serviceId } = tail;
+        this.#deps.logger.debug({ err: toFault(error), serviceId }, 'lines wait');
+      })
       .finally(() => {
-        tail.shipping = false;
+        tail.shipping = null;
       });
   }
 
-  async function ship(tail: Tail): Promise<void> {
-    while (tail.cursor < tail.newest && deps.isConnected() && !signal.aborted) {
+  async #ship(tail: Tail): Promise<void> {
+    const { logs, isConnected, publish } = this.#deps;
+    const { signal } = this.#closing;
+    const { serviceId } = tail;
+    while (tail.cursor < tail.newest && isConnected() && !signal.aborted) {
       const readSignal = AbortSignal.any([signal, AbortSignal.timeout(readMsMax)]);
       const query = { after: tail.cursor, limit: linesPerBatch };
-      const page = await logs.read(tail.serviceId, query, readSignal);
-      const lines = fitting(page.lines);
+      const lines = fitting((await logs.read(serviceId, query, readSignal)).lines);
       const last = lines.at(-1);
       if (last === undefined) {
         tail.cursor = tail.newest;
         return;
       }
-      await deps.publish({ serviceId: tail.serviceId, lines });
+      await publish({ serviceId, lines });
       tail.cursor = last.sequence;
     }
   }
 
-  async function follow(): Promise<void> {
+  async #follow(): Promise<void> {
+    const { logs, clock, logger } = this.#deps;
+    const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
         for await (const positions of logs.follow(signal)) {
-          for (const { serviceId, newestSequence } of positions) noticed(serviceId, newestSequence);
+          for (const position of positions) this.#notice(position);
         }
       } catch (error) {
         if (!signal.aborted) logger.debug({ err: error }, 'the source of log lines is away');
@@ -112,38 +136,30 @@ export function shipLogs(deps: ShipLogsDeps): LogShipper {
     }
   }
 
-  async function saveCursors(): Promise<void> {
+  /** Also takes up again what could not be sent when it was written. */
+  async #keepCursors(): Promise<void> {
+    const { clock, logger } = this.#deps;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      await clock.sleep(cursorIntervalMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      for (const tail of this.#tails.values()) if (tail.cursor < tail.newest) this.#wake(tail);
+      await this.#saveCursors().catch((error: unknown) =>
+        logger.warn({ err: error }, 'the cursors of log lines were not kept'),
+      );
+    }
+  }
+
+  async #saveCursors(): Promise<void> {
     const changes: JournalChange[] = [];
-    for (const tail of tails.values()) {
+    for (const tail of this.#tails.values()) {
       if (tail.cursor === tail.savedCursor) continue;
       tail.savedCursor = tail.cursor;
       const { serviceId, cursor: sequence } = tail;
       changes.push({ kind: 'log_cursor_moved', serviceId, sequence });
     }
-    await deps.journal.commit(changes);
+    await this.#deps.journal.commit(changes);
   }
-
-  async function keepCursors(): Promise<void> {
-    while (!signal.aborted) {
-      await clock.sleep(cursorIntervalMs, signal).catch(() => undefined);
-      await saveCursors();
-      for (const tail of tails.values()) if (tail.cursor < tail.newest) wake(tail);
-    }
-  }
-
-  const running = Promise.all([
-    follow(),
-    keepCursors().catch((error: unknown) => logger.error({ err: error }, 'cursors are not kept')),
-  ]);
-  return {
-    wake: () => {
-      for (const tail of tails.values()) wake(tail);
-    },
-    async close() {
-      closing.abort(new Error('The engine stops'));
-      await running;
-    },
-  };
 }
 
 /** As many lines as fit into one message; at least one. */
