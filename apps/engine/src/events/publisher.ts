@@ -91,7 +91,7 @@ class ResendingPublisher implements Publisher {
   async close(): Promise<void> {
     this.#closing.abort(new Error('The publisher is being closed'));
     await this.#ticking;
-    await Promise.all([...this.#progresses.values()].map(({ pumping }) => pumping));
+    for (const { pumping } of this.#progresses.values()) await pumping;
   }
 
   /** Where the execution stands, after what has been confirmed or reissued meanwhile. */

@@ -1,5 +1,11 @@
 import type { Explanation, ServiceProgress } from '@pilotfish/contracts';
-import { limits, type ReleaseId, type ServiceId, type StageId } from '@pilotfish/kernel';
+import {
+  limits,
+  type ReleaseId,
+  type ServiceId,
+  type StageId,
+  unreachable,
+} from '@pilotfish/kernel';
 
 /** An event before it has a number and a time. */
 export type EventBody =
@@ -77,8 +83,12 @@ export function cleanEvent(event: EventBody, scrub: (text: string) => string): E
       };
     case 'execution_ended':
       return { ...event, summary: clean(event.summary, explanationLineBytesMax) };
-    default:
+    case 'execution_started':
+    case 'stage_started':
+    case 'stage_ended':
       return event;
+    default:
+      return unreachable(event);
   }
 }
 

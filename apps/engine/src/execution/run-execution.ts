@@ -4,7 +4,7 @@
  */
 import type { EnvironmentTask, Explanation, TaskStage } from '@pilotfish/contracts';
 import type { ObservedService, Target } from '@pilotfish/domain-deploy';
-import { assert, toFault } from '@pilotfish/kernel';
+import { assert, toFault, unreachable } from '@pilotfish/kernel';
 import type { Logger } from '@pilotfish/runtime';
 import type { EventBody, ExecutionOutcome, StageOutcome } from './event-body.ts';
 import type { Execution } from './execution.ts';
@@ -193,7 +193,11 @@ function summaryOf(execution: Execution, task: EnvironmentTask, outcome: Executi
       return services.length === 0 ? 'Nothing to do' : `Done: ${names('done')}`;
     case 'FAILED':
       return `Failed: ${names('failed')}`;
-    default:
+    case 'CANCELED':
       return 'Canceled';
+    case 'REFUSED':
+      return 'Refused';
+    default:
+      return unreachable(outcome);
   }
 }

@@ -1,6 +1,6 @@
 import type { Explanation } from '@pilotfish/contracts';
 import type { Step, StepContext, StepName, StepOutcome, Target } from '@pilotfish/domain-deploy';
-import { backoffDelayMs, type Clock, type Fault, toFault } from '@pilotfish/kernel';
+import { backoffDelayMs, type Clock, type Fault, toFault, unreachable } from '@pilotfish/kernel';
 
 /** How one step ended. `failed` is for good: it was tried often enough or trying is no use. */
 export type StepResult =
@@ -98,8 +98,12 @@ function stepSecondsMax({ name, service }: Step): number {
     case 'stop':
     case 'delete':
       return 900;
-    default:
+    case 'start':
+    case 'switch':
+    case 'abandon':
       return 180;
+    default:
+      return unreachable(name);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the journal and the target say about where a service is. Pure. */
 import type { Explanation, ServiceProgress, ServiceTask, TaskStage } from '@pilotfish/contracts';
 import { type ObservedService, planService, type StepName } from '@pilotfish/domain-deploy';
+import { unreachable } from '@pilotfish/kernel';
 import type { EventBody } from './event-body.ts';
 import { type Execution, stepOf } from './execution.ts';
 
@@ -59,8 +60,13 @@ export function remainingSteps(
       case 'build':
       case 'delete':
         return !ended && state !== 'done';
-      default:
+      case 'await_healthy':
+      case 'switch':
+      case 'stop':
+      case 'abandon':
         return !ended;
+      default:
+        return unreachable(name);
     }
   });
 }
@@ -93,8 +99,11 @@ export function progressDuring(step: StepName): ServiceProgress | null {
       return 'STOPPING';
     case 'delete':
       return 'DELETING';
-    default:
+    case 'retire':
+    case 'abandon':
       return null;
+    default:
+      return unreachable(step);
   }
 }
 

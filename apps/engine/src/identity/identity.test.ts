@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { verifyUserSignature } from '@pilotfish/bus';
@@ -46,18 +46,22 @@ class CoreApiServer {
   losing = 0;
 
   constructor() {
-    this.server = createServer(async (request, response) => {
-      let text = '';
-      for await (const chunk of request) text += chunk;
-      const [status, body] = this.#answer(request.url ?? '', JSON.parse(text));
-      if (this.losing > 0) {
-        this.losing -= 1;
-        response.destroy();
-        return;
-      }
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(body));
+    this.server = createServer((request, response) => {
+      this.#serve(request, response).catch(() => response.destroy());
     });
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    const [status, body] = this.#answer(request.url ?? '', JSON.parse(text));
+    if (this.losing > 0) {
+      this.losing -= 1;
+      response.destroy();
+      return;
+    }
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(body));
   }
 
   #credentials() {

@@ -74,7 +74,7 @@ class TailingShipper implements LogShipper {
   async close(): Promise<void> {
     this.#closing.abort(new Error('The engine stops'));
     await this.#running;
-    await Promise.all([...this.#tails.values()].map(({ shipping }) => shipping));
+    for (const { shipping } of this.#tails.values()) await shipping;
     await this.#saveCursors().catch(() => undefined);
   }
 
