@@ -14,7 +14,7 @@ import { type HookSocket, openHookSocket } from './hook-socket.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createPostDelivery } from './post-delivery.ts';
 import { createRepositories, type Repositories } from './repositories.ts';
-import { prepareServerFolder, type ServerFolder } from './server-folder.ts';
+import { prepareServerFolder, removeLeftovers, type ServerFolder } from './server-folder.ts';
 import { createSpool, type Spool } from './spool.ts';
 
 export interface AppDeps {
@@ -140,6 +140,7 @@ async function openAnnouncing(
     },
   });
   // Only now: the socket has shown that nobody else works on this folder.
+  await removeLeftovers(deps.dataFolder, folder, clock.now());
   spool.start();
   return { spool, hooks };
 }

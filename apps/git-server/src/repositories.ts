@@ -32,6 +32,8 @@ export interface Repositories {
 }
 
 const identityFile = 'pilotfish.json';
+/** Where repositories are prepared; nothing in it outlives the process. */
+export const repositoryDrafts = '.drafts';
 
 export interface RepositoriesDeps {
   readonly git: Git;
@@ -94,7 +96,7 @@ async function create(
   folder: string,
   identity: RepositoryIdentity,
 ): Promise<void> {
-  const drafts = join(dataFolder, '.drafts');
+  const drafts = join(dataFolder, repositoryDrafts);
   const draft = join(drafts, newId());
   await mkdir(draft, { recursive: true, mode: 0o700 });
   try {

@@ -1,7 +1,8 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 import { hookScript } from './hook-script.ts';
+import { repositoryDrafts } from './repositories.ts';
 
 /** What the server keeps beside the repositories. */
 export interface ServerFolder {
@@ -40,6 +41,26 @@ export async function prepareServerFolder(options: ServerFolderOptions): Promise
   const gitConfigFile = join(path, 'gitconfig');
   await write(gitConfigFile, gitConfig(hooks, options.pushBytesMax), 0o600);
   return { path, gitConfigFile, spool, setAside };
+}
+
+const draftMsMax = 3_600_000;
+
+/**
+ * Removes what a killed server or hook left half-made. Only for who has the folder to himself; a
+ * hook may still be writing, so young drafts of pushes stay.
+ */
+export async function removeLeftovers(
+  dataFolder: string,
+  folder: ServerFolder,
+  now: Temporal.Instant,
+): Promise<void> {
+  await rm(join(dataFolder, repositoryDrafts), { recursive: true, force: true });
+  for (const name of await readdir(folder.spool)) {
+    if (!name.endsWith('.draft')) continue;
+    const file = join(folder.spool, name);
+    const { mtimeMs } = await stat(file);
+    if (now.epochMilliseconds - mtimeMs > draftMsMax) await rm(file, { force: true });
+  }
 }
 
 function gitConfig(hooks: string, pushBytesMax: number): string {

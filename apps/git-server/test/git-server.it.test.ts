@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -373,6 +373,18 @@ describe('the pusher reads the log of the deployment', () => {
     const cloned = await fixture.git(fixture.root, 'clone', fixture.remote(url), 'copy');
     expect(cloned.code, cloned.output).toBe(0);
   });
+});
+
+test('what a killed server left half-made is gone after the next start', async () => {
+  const { app } = await fixture.start();
+  await app.close();
+  await mkdir(join(fixture.dataFolder, '.drafts', 'half-made'), { recursive: true });
+  await writeFile(join(spool(), 'old.json.draft'), '{');
+  await utimes(join(spool(), 'old.json.draft'), 0, 0);
+  await writeFile(join(spool(), 'young.json.draft'), '{');
+  await fixture.start();
+  expect(await readdir(fixture.dataFolder)).toEqual(['.server']);
+  expect(await readdir(spool())).toEqual(['young.json.draft']);
 });
 
 test('a second server of the same folder does not start', async () => {
