@@ -18,7 +18,7 @@ export const Config = z.object({
     .describe('Address to listen on; without TLS in front, nothing but the loopback'),
   CORE_API_PORT: fields
     .port()
-    .default(9001)
+    .default(4100)
     .describe('Port of the HTTP API, of health and of metrics; 0 lets the system choose'),
   PILOTFISH_IDENTITY_DIR: z
     .string()
@@ -52,7 +52,7 @@ export const Config = z.object({
     .describe('Where engines reach NATS, if it is not NATS_URL; told to them when they enrol'),
   WEBHOOK_PUBLIC_URL: z
     .url()
-    .default('http://127.0.0.1:9002')
+    .default('http://127.0.0.1:4101')
     .describe('Where Git providers reach the webhook-gateway; part of the URLs of webhooks'),
   GIT_SERVER_PUBLIC_URL: z
     .url()

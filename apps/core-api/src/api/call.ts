@@ -55,7 +55,7 @@ export interface TenantCall<Op extends Operation> extends OperationInput<Op> {
     work: (tx: TenantTransaction) => Promise<OperationOutput<Op>>,
   ): Promise<OperationOutput<Op>>;
   /** Done after the commit of `write`: doorbells and the like, whose failure changes no answer. */
-  afterCommit(effect: () => Promise<void> | void): void;
+  afterCommit(effect: () => unknown): void;
 }
 
 /** One request for an operation that finds its tenant by itself, or has none. */

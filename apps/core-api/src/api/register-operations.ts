@@ -85,7 +85,7 @@ function tenantCarrier(operation: Operation, handler: AnyTenantHandler, deps: Ap
       idempotent === null ? null : store.tenant(context, (tx) => findAnswer(tx, now, idempotent));
     const before = await repeated();
     if (before) return before.answer;
-    const effects: (() => Promise<void> | void)[] = [];
+    const effects: (() => unknown)[] = [];
     const call = {
       ...input,
       body: input.body ?? undefined,
@@ -99,7 +99,7 @@ function tenantCarrier(operation: Operation, handler: AnyTenantHandler, deps: Ap
           effects.length = 0;
           return runOnce(tx, now, idempotent, work);
         }),
-      afterCommit: (effect: () => Promise<void> | void) => void effects.push(effect),
+      afterCommit: (effect: () => unknown) => void effects.push(effect),
     };
     try {
       const answer = await handler(call as unknown as TenantCall<Operation>, deps);
@@ -129,7 +129,7 @@ async function runOnce(
 
 /** What is committed is true: an effect that fails is somebody's timer's business. */
 async function runEffects(
-  effects: readonly (() => Promise<void> | void)[],
+  effects: readonly (() => unknown)[],
   request: FastifyRequest,
 ): Promise<void> {
   for (const effect of effects) {

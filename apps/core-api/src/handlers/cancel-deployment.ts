@@ -1,9 +1,8 @@
 import type { Operations } from '@pilotfish/contracts/http';
-import { getExecution } from '@pilotfish/store';
 import type { Handler } from '../api/call.ts';
+import { askToCancel } from '../executions/ask-to-cancel.ts';
 import { readEnvironmentStatus } from '../routes/statuses.ts';
 import { cancelExecution } from './cancel-execution.ts';
-import { tellEngineToCancel } from './request-execution.ts';
 
 /** Marks the cancel where it cannot be lost, then tells the engine, if it can be reached. */
 export const cancelDeployment: Handler<Operations['cancelEnvironmentDeployment']> = async (
@@ -15,8 +14,7 @@ export const cancelDeployment: Handler<Operations['cancelEnvironmentDeployment']
   return await call.write(async (tx) => {
     const { kind, executionId } = await cancelExecution(tx, call.now, { environmentId, force });
     if (kind === 'canceling') {
-      const { clusterId } = await getExecution(tx, executionId);
-      call.afterCommit(() => tellEngineToCancel(deps, clusterId, executionId, force));
+      call.afterCommit(() => askToCancel(deps, tx.organizationId, executionId));
     }
     return await readEnvironmentStatus(tx, environmentId);
   });

@@ -3,7 +3,7 @@ import type { ApiDeps } from '../api/call.ts';
 
 /**
  * Gives NATS the whole list of revoked engines, as the database has it: whoever is on it is cut off
- * at once. Repeated at every connect, because a server may have lost its folder.
+ * at once. The reconciler repeats it at every connect, because a server may have lost its folder.
  */
 export async function pushRevocations({
   store,

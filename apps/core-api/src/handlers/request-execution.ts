@@ -1,19 +1,17 @@
 import { messages } from '@pilotfish/contracts';
 import type { Origin } from '@pilotfish/contracts/http';
-import { type ClusterId, type ExecutionId, Fault } from '@pilotfish/kernel';
-import { getExecution, type TenantTransaction } from '@pilotfish/store';
+import { type ExecutionId, Fault } from '@pilotfish/kernel';
+import type { TenantTransaction } from '@pilotfish/store';
 import type { ApiDeps } from '../api/call.ts';
+import { askToCancel } from '../executions/ask-to-cancel.ts';
 import { type ExecutionRequest, enqueueExecution } from './enqueue-execution.ts';
 
 /** What of a call is needed to ask for an execution. */
 export interface RequestingCall {
   readonly now: Temporal.Instant;
   readonly origin: Origin;
-  afterCommit(effect: () => Promise<void> | void): void;
+  afterCommit(effect: () => unknown): void;
 }
-
-/** How long an answer may wait for an engine to hear of a cancel; the reconciler repeats it. */
-const cancelMsMax = 500;
 
 /**
  * Queues an execution that somebody asked for by the API, and rings those who carry it on.
@@ -22,7 +20,7 @@ const cancelMsMax = 500;
  */
 export async function requestExecution(
   call: RequestingCall,
-  deps: Pick<ApiDeps, 'bus'>,
+  deps: Pick<ApiDeps, 'store' | 'bus' | 'logger'>,
   tx: TenantTransaction,
   request: Omit<ExecutionRequest, 'origin' | 'clientOrigin'>,
 ): Promise<ExecutionId> {
@@ -35,23 +33,7 @@ export async function requestExecution(
   const { released, canceling, executionId } = outcome;
   if (released) call.afterCommit(() => deps.bus.ring(messages.outboxWritten, {}, {}));
   if (canceling !== null) {
-    const { clusterId } = await getExecution(tx, canceling);
-    call.afterCommit(() => tellEngineToCancel(deps, clusterId, canceling, false));
+    call.afterCommit(() => askToCancel(deps, tx.organizationId, canceling));
   }
   return executionId;
-}
-
-/** Tells the engine at once what the database holds already, if it can be reached. */
-export async function tellEngineToCancel(
-  { bus }: Pick<ApiDeps, 'bus'>,
-  clusterId: ClusterId,
-  executionId: ExecutionId,
-  force: boolean,
-): Promise<void> {
-  await bus.request(
-    messages.control,
-    { clusterId },
-    { kind: 'cancel', executionId, force },
-    { timeoutMs: cancelMsMax },
-  );
 }

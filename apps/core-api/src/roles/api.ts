@@ -1,12 +1,11 @@
 import { buildApp } from '../app.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
-import { pushRevocations } from '../handlers/push-revocations.ts';
 import { keyPurposes } from '../identity.ts';
 import type { Role } from './role.ts';
 
 /** The HTTP API as a role of core-api. */
 export const startApi: Role = async (deps) => {
-  const { config, keys, clock, bus, logger } = deps;
+  const { config, keys, clock, logger } = deps;
   const urls = {
     webhooks: withoutSlash(config.WEBHOOK_PUBLIC_URL),
     git: withoutSlash(config.GIT_SERVER_PUBLIC_URL),
@@ -19,20 +18,11 @@ export const startApi: Role = async (deps) => {
     gitServerUrl: urls.git,
     gitServerKey: keys.derive(keyPurposes.gitServer),
   });
-  const apiDeps = { ...deps, sourceAccess, urls };
-  const app = buildApp(apiDeps);
-  const stopPushing = bus.onConnected(() => {
-    pushRevocations(apiDeps).catch((error: unknown) => {
-      logger.warn({ err: error }, 'NATS was not told which engines are revoked');
-    });
-  });
+  const app = buildApp({ ...deps, sourceAccess, urls });
   const address = await app.listen({ host: config.CORE_API_HOST, port: config.CORE_API_PORT });
   logger.info({ address }, 'the API listens');
   return {
-    async close() {
-      stopPushing();
-      await app.close();
-    },
+    close: () => app.close(),
   };
 };
 
