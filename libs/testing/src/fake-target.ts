@@ -74,6 +74,8 @@ export interface FakeTargetOptions {
   readonly ledger?: FakeLedger;
   /** Called on the way into a step and out of it: where a test pulls the plug. */
   readonly onStep?: (when: 'before' | 'after', step: Step, context: StepContext) => Promise<void>;
+  /** How a step goes, if not well: null lets it have its effect. Default: as its variables say. */
+  readonly behave?: (step: Step, context: StepContext) => Promise<StepOutcome | null>;
 }
 
 export interface FakeTarget extends Target {
@@ -83,6 +85,7 @@ export interface FakeTarget extends Target {
 export function createFakeTarget(options: FakeTargetOptions = {}): FakeTarget {
   const ledger = options.ledger ?? memoryLedger();
   const tries = new Map<string, number>();
+  const behave = options.behave ?? ((step, context) => misbehave(step, context, tries));
 
   async function run(step: Step, context: StepContext): Promise<StepOutcome> {
     await options.onStep?.('before', step, context);
@@ -98,7 +101,7 @@ export function createFakeTarget(options: FakeTargetOptions = {}): FakeTarget {
       });
     const ownReleaseId = step.service.release?.releaseId ?? null;
     record('began', ownReleaseId);
-    const failure = await misbehave(step, context, tries);
+    const failure = await behave(step, context);
     if (failure !== null) return failure;
     carryOut(step, foldService(ledger.read(), step.service.serviceId), record);
     await options.onStep?.('after', step, context);
@@ -193,13 +196,19 @@ async function misbehave(
       }
       return null;
     case 'hang':
-      return await new Promise((_, reject) => {
-        const onAbort = () => reject(context.signal.reason);
-        context.signal.addEventListener('abort', onAbort, { once: true });
-      });
+      return await untilAborted(context.signal);
     default:
       return null;
   }
+}
+
+/** As a step that never comes to an end. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 interface ServiceState {
