@@ -5,7 +5,7 @@ import type { Logger } from '@pilotfish/runtime';
 import { createArtefacts } from './build/artefacts.ts';
 import { operatorEnvironment } from './build/build-environment.ts';
 import { type BuildJournal, createBuildJournal } from './build/build-journal.ts';
-import { probeContainment } from './build/containment.ts';
+import { type Containment, probeContainment } from './build/containment.ts';
 import { createDependencies } from './build/dependencies.ts';
 import { findToolchain } from './build/toolchain.ts';
 import { createLayout } from './disk/layout.ts';
@@ -36,7 +36,7 @@ export interface ProcessTargetDeps {
   readonly routesFile: string;
   readonly supervisor: Supervisor;
   readonly edge: Edge;
-  readonly git: Pick<Git, 'fetchCommit'>;
+  readonly git: Pick<Git, 'fetchCommit' | 'run'>;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
   /**
@@ -55,11 +55,14 @@ const standardPath = '/usr/local/bin:/usr/bin:/bin';
  * versions it has, and what can hold a build together.
  */
 export async function createProcessTarget(deps: ProcessTargetDeps): Promise<Target> {
-  const { prefix, description } = await probeContainment({ PATH: hostPath(deps) });
+  const containment = await probeContainment({ PATH: hostPath(deps) });
   const journal = createBuildJournal(createLayout(deps.dataDir).builds);
-  const stepDeps = await createStepDeps(deps, journal, prefix);
+  const stepDeps = await createStepDeps(deps, journal, containment);
   const { nodeVersions } = stepDeps.toolchain;
-  deps.logger.info({ isolation: 'T0', builds: description, nodeVersions }, 'Process target ready');
+  deps.logger.info(
+    { isolation: 'T0', builds: containment.description, nodeVersions },
+    'Process target ready',
+  );
   return {
     kind: 'process',
     isolation: 'T0',
@@ -81,7 +84,7 @@ function hostPath(deps: ProcessTargetDeps): string {
 async function createStepDeps(
   deps: ProcessTargetDeps,
   journal: BuildJournal,
-  prefix: readonly string[],
+  containment: Containment,
 ): Promise<StepDeps> {
   const { clock, git, logger, supervisor, edge, routesFile } = deps;
   const limits = { ...defaultLimits, ...deps.limits };
@@ -99,13 +102,14 @@ async function createStepDeps(
     routes: createRoutes({ routesFile, clock }),
     artefactLock: createKeyedLock(),
     build: {
-      ...{ clock, git, layout, limits, artefacts, toolchain },
+      ...{ clock, layout, folders, limits, artefacts, toolchain },
+      source: { git, folders, lock: createKeyedLock() },
       dependencies: createDependencies({
         ...{ layout, folders, clock },
         keptMax: limits.dependenciesKept,
       }),
       operator: operatorEnvironment(deps.hostEnvironment),
-      sessions: { clock, journal, workFolder: layout.work, prefix },
+      sessions: { clock, journal, workFolder: layout.work, containment },
     },
   };
 }

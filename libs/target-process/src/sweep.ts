@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ExecutionId } from '@pilotfish/kernel';
 import type { BuildJournal } from './build/build-journal.ts';
 import { killBuild } from './build/kill-build.ts';
-import { pruneReleases, referencesOf } from './steps/prune.ts';
+import { allCandidates, pruneReleases, removeUnused } from './steps/prune.ts';
 import { servingRelease } from './steps/service-route.ts';
 import type { StepDeps } from './steps/step-deps.ts';
 
@@ -12,7 +12,7 @@ type SweepDeps = StepDeps & { readonly journal: BuildJournal };
 /**
  * Ends what a killed engine left: every journalled build, half-made folders, candidates that never
  * served and whose execution nobody will go on with (those of open executions are adopted by
- * `start`), artefacts that nothing refers to.
+ * `start`), artefacts and caches that nothing refers to.
  */
 export async function sweep(
   deps: SweepDeps,
@@ -31,7 +31,7 @@ export async function sweep(
   );
   for (const folder of [deps.layout.work, deps.layout.trash]) await emptyFolder(folder);
   await endCandidates(deps, openExecutions, signal);
-  await removeOrphans(deps, signal);
+  await removeUnused(deps, await allCandidates(deps));
 }
 
 async function emptyFolder(folder: string): Promise<void> {
@@ -62,13 +62,5 @@ async function endCandidates(
     );
     const running = new Set(left.map((each) => each.releaseId));
     await pruneReleases(deps, serviceId, running, deps.limits.artefactsKept);
-  }
-}
-
-async function removeOrphans(deps: SweepDeps, signal: AbortSignal): Promise<void> {
-  const { artefactKeys } = await referencesOf(deps);
-  for (const key of await deps.artefacts.list()) {
-    signal.throwIfAborted();
-    if (!artefactKeys.has(key)) await deps.artefacts.remove(key);
   }
 }

@@ -222,7 +222,9 @@ setInterval(() => {}, 1000);
     const abort = new AbortController();
     const one = first.run('build', newRelease(source), { signal: abort.signal });
     one.catch(() => {});
-    await expect.poll(() => first.lines.some((line) => line.text === 'hanging')).toBe(true);
+    await expect
+      .poll(() => first.lines.some((line) => line.text === 'hanging'), { timeout: 20_000 })
+      .toBe(true);
     const two = second.run('build', newRelease(source));
     abort.abort(new Error('canceled'));
     await expect(one).rejects.toThrow('canceled');

@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock } from '@pilotfish/kernel';
 import { contractService, newRelease } from '@pilotfish/testing/target-contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { commitFiles, createHarness, type ProcessTargetHarness } from './harness.ts';
@@ -26,24 +25,26 @@ test('the sample application is live, and a changed page is built without instal
   const service = contractService(harness);
   const files = await sampleFiles();
   const folder = join(harness.folder, 'sample');
-  const took: Record<string, number> = {};
-  const deploy = async (page: string) => {
-    const release = newRelease(await commitFiles(folder, { ...files, 'page.md': `# ${page}\n` }));
-    for (const name of ['build', 'start', 'await_healthy', 'switch', 'retire'] as const) {
-      const startedMs = systemClock.monotonicMs();
-      expect(await service.run(name, release)).toEqual({ ok: true });
-      took[name] = Math.round(systemClock.monotonicMs() - startedMs);
-    }
-    return release;
-  };
-  await deploy('First page');
+  const deploy = async (page: string) =>
+    service.deploy(newRelease(await commitFiles(folder, { ...files, 'page.md': `# ${page}\n` })));
+  const installations = () =>
+    service.lines.filter((line) => line.text.startsWith('$ npm ci')).length;
+  expect(await deploy('First page')).toEqual({ ok: true });
   expect((await harness.get(service.host)).body).toContain('<h1>First page</h1>');
-  const installing = () => service.lines.filter((line) => line.text.startsWith('$ npm ci')).length;
-  expect(installing()).toBe(1);
-  process.stdout.write(`${JSON.stringify(took)}\n`);
-  await deploy('Second page');
+  expect(installations()).toBe(1);
+  expect(await deploy('Second page')).toEqual({ ok: true });
   expect((await harness.get(service.host)).body).toContain('<h1>Second page</h1>');
-  expect(installing()).toBe(1);
-  process.stdout.write(`${JSON.stringify(took)}\n`);
-  process.stdout.write(service.lines.map((line) => `${line.step} ${line.text}`).join('\n'));
+  expect(installations()).toBe(1);
+});
+
+test('a release of a commit built before starts without fetching or building', async () => {
+  const service = contractService(harness);
+  const files = await sampleFiles();
+  const source = await commitFiles(join(harness.folder, 'rollback'), files);
+  expect(await service.deploy(newRelease(source))).toEqual({ ok: true });
+  const before = service.lines.length;
+  expect(await service.deploy(newRelease(source))).toEqual({ ok: true });
+  const steps = service.lines.slice(before).map((line) => line.step);
+  expect(steps).not.toContain('FETCH');
+  expect(steps).not.toContain('PLAN');
 });

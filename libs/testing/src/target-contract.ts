@@ -274,7 +274,9 @@ export function testTargetContract(name: string, create: () => Promise<TargetHar
       const reason = new Error('canceled by the user');
       const running = service.run('build', release, { signal: abort.signal });
       running.catch(() => {});
-      await expect.poll(() => service.lines.some((line) => line.text === 'building')).toBe(true);
+      await expect
+        .poll(() => service.lines.some((line) => line.text === 'building'), { timeout: 20_000 })
+        .toBe(true);
       abort.abort(reason);
       await expect(running).rejects.toBe(reason);
       expect(await service.deploy(await service.release(pageApplication('after')))).toEqual({

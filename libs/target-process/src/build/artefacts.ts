@@ -2,7 +2,7 @@
  * Finished builds, kept under a key made of everything that they were made from. One that is there
  * is complete: it is put together elsewhere and gets its name by a rename.
  */
-import { mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceRelease } from '@pilotfish/contracts';
 import type { OrganizationId } from '@pilotfish/kernel';
@@ -55,7 +55,6 @@ export interface Artefacts {
   tree(key: string): string;
   /** Takes over a folder that holds the finished `tree`; an equal artefact may be there already. */
   adopt(folder: string, artefact: Artefact): Promise<void>;
-  list(): Promise<readonly string[]>;
   remove(key: string): Promise<void>;
 }
 
@@ -72,10 +71,6 @@ export function createArtefacts(layout: Layout, folders: OwnedFolders): Artefact
       if ((await stat(path).catch(() => undefined)) !== undefined) return;
       await rename(folder, path);
       await syncDirectory(layout.artefacts);
-    },
-    async list() {
-      await mkdir(layout.artefacts, { recursive: true, mode: 0o700 });
-      return readdir(layout.artefacts);
     },
     remove: (key) => folders.remove(layout.artefact(key), 'artefact'),
   };

@@ -2,9 +2,9 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { ServiceRelease } from '@pilotfish/contracts';
 import { failedStep, type StepContext, type StepOutcome } from '@pilotfish/domain-deploy';
-import type { Git } from '@pilotfish/git';
 import { type Clock, Fault } from '@pilotfish/kernel';
 import type { Layout } from '../disk/layout.ts';
+import type { OwnedFolders } from '../disk/owned-folder.ts';
 import { explainBuild, type FailedBuild, registryFailure } from '../explain/explain-build.ts';
 import type { ProcessTargetLimits } from '../limits.ts';
 import type { BuildPlan } from '../plan/build-plan.ts';
@@ -15,12 +15,14 @@ import { type Artefact, type Artefacts, repositoryKey } from './artefacts.ts';
 import { buildEnvironment, buildVariables } from './build-environment.ts';
 import { type BuildSession, type BuildSessionDeps, openBuildSession } from './build-session.ts';
 import { type Dependencies, dependencyKey } from './dependencies.ts';
+import { fetchSource } from './fetch-source.ts';
 import type { Toolchain } from './toolchain.ts';
 
 export interface BuildArtefactDeps {
   readonly clock: Clock;
-  readonly git: Pick<Git, 'fetchCommit'>;
+  readonly source: Parameters<typeof fetchSource>[0];
   readonly layout: Layout;
+  readonly folders: OwnedFolders;
   readonly limits: ProcessTargetLimits;
   readonly artefacts: Artefacts;
   readonly dependencies: Dependencies;
@@ -50,7 +52,7 @@ export async function buildArtefact(
   try {
     const result = join(session.folder, 'artefact');
     const tree = join(result, 'tree');
-    const fetched = await fetchSource(deps, request, tree);
+    const fetched = await fetchFiles(deps, request, tree);
     if (!fetched.ok) return fetched;
     return await buildTree(deps, request, { session, result, tree });
   } finally {
@@ -59,7 +61,7 @@ export async function buildArtefact(
 }
 
 /** A commit or folder that is not there will not come by trying again. */
-async function fetchSource(
+async function fetchFiles(
   deps: BuildArtefactDeps,
   request: BuildRequest,
   tree: string,
@@ -68,15 +70,13 @@ async function fetchSource(
   const { repositoryUrl, commitSha, branch, username } = release.source;
   const startedMs = deps.clock.monotonicMs();
   const password = context.sourcePassword;
+  const key = repositoryKey(context.organizationId, repositoryUrl);
   try {
-    await deps.git.fetchCommit({
-      url: repositoryUrl,
-      commit: commitSha,
-      branch,
-      into: tree,
+    await fetchSource(deps.source, {
+      ...{ url: repositoryUrl, commit: commitSha, branch, into: tree, signal: context.signal },
       credentials:
         password === undefined ? undefined : { username: username ?? 'pilotfish', password },
-      signal: context.signal,
+      repository: deps.layout.repository(key),
       timeoutMs: deps.limits.fetchSecondsMax * 1000,
     });
   } catch (thrown) {
@@ -167,9 +167,8 @@ async function createCommands(
   const home = join(place.session.folder, 'home');
   const temporary = join(place.session.folder, 'tmp');
   const caches = join(deps.layout.caches, context.organizationId);
-  for (const path of [home, temporary, caches]) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  }
+  await Promise.all([home, temporary].map((path) => mkdir(path, { mode: 0o700 })));
+  await deps.folders.create(caches, 'caches');
   const path = await deps.toolchain.path(work.plan.node);
   const places = { path, home, temporary, caches };
   const environment = buildEnvironment(deps.operator, places, work.plan, release.variables);

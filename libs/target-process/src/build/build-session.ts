@@ -9,9 +9,10 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, Fault } from '@pilotfish/kernel';
 import type { BuildJournal, JournalEntry } from './build-journal.ts';
+import type { Containment } from './containment.ts';
 import { buildVariable, executionVariable, killBuild } from './kill-build.ts';
 import { createOutputCounter, type OutputLimits } from './output-lines.ts';
-import { identify, readBootId } from './process-table.ts';
+import { identify, isAlive, readBootId } from './process-table.ts';
 
 export interface BuildCommand {
   readonly argv: readonly string[];
@@ -46,8 +47,7 @@ export interface BuildSessionDeps {
   readonly clock: Clock;
   readonly journal: BuildJournal;
   readonly workFolder: string;
-  /** Words before every command: see `probeContainment`. */
-  readonly prefix: readonly string[];
+  readonly containment: Containment;
 }
 
 export async function openBuildSession(
@@ -65,7 +65,7 @@ export async function openBuildSession(
     folder,
     run: (command) => runCommand(deps, entry, command),
     async close() {
-      await killBuild(deps.clock, entry);
+      if (entry.processes.some(isAlive)) await killBuild(deps.clock, entry);
       await rm(folder, { recursive: true, force: true });
       await deps.journal.remove(buildId);
     },
@@ -79,7 +79,7 @@ async function runCommand(
 ): Promise<CommandEnd> {
   command.signal.throwIfAborted();
   const output = createOutputCounter(command.output, command.onLine);
-  const [program = '', ...args] = [...deps.prefix, ...command.argv];
+  const [program = '', ...args] = [...deps.containment.prefix, ...command.argv];
   const child = spawn(program, args, {
     cwd: command.cwd,
     env: {
@@ -112,10 +112,16 @@ async function runCommand(
     await journalProcess(deps, entry, child);
     const { code, signal } = await ended;
     // What it left in the background holds the pipes open and would go on writing into the result.
-    await (killing ?? killBuild(deps.clock, entry));
+    if (!deps.containment.complete) kill();
+    await killing;
     await Promise.race([closed, deps.clock.sleep(1000, timer.signal).catch(() => {})]);
     command.signal.throwIfAborted();
     return { code, signal, timedOut, tail: output.tail, dropped: output.dropped };
+  } catch (thrown) {
+    // A journal that cannot be written, a program that cannot be started: nothing may go on.
+    kill();
+    await killing;
+    throw thrown;
   } finally {
     timer.abort();
     command.signal.removeEventListener('abort', kill);

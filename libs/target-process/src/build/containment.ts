@@ -23,6 +23,8 @@ const withParent = ['setpriv', '--pdeathsig', 'KILL', '--'];
 
 export interface Containment {
   readonly prefix: readonly string[];
+  /** True where the end of a command is the end of everything that it started. */
+  readonly complete: boolean;
   /** For the log: what holds a build together. */
   readonly description: string;
 }
@@ -34,10 +36,14 @@ export async function probeContainment(
   const parent = (await works([...withParent, 'true'], environment)) ? withParent : [];
   for (const candidate of candidates) {
     if (await works([...parent, ...candidate, 'true'], environment)) {
-      return { prefix: [...parent, ...candidate], description: 'own process namespace' };
+      return {
+        prefix: [...parent, ...candidate],
+        complete: true,
+        description: 'own process namespace',
+      };
     }
   }
-  return { prefix: parent, description: 'process group and environment marker' };
+  return { prefix: parent, complete: false, description: 'process group and environment marker' };
 }
 
 function works(

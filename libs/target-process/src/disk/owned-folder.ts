@@ -17,7 +17,7 @@ const OwnerMarker = z.looseObject({
   owner: z.literal('pilotfish-process-target'),
   /** Which target's data folder it belongs to. */
   targetId: z.string(),
-  kind: z.enum(['service', 'release', 'artefact', 'repository', 'dependencies']),
+  kind: z.enum(['service', 'release', 'artefact', 'repository', 'dependencies', 'caches']),
   /** Equals the folder's own name, so that a moved or copied folder is not taken for the original. */
   id: z.string(),
 });
@@ -52,15 +52,28 @@ export function createOwnedFolders(layout: Layout, targetId: string): OwnedFolde
     const marker = { owner: 'pilotfish-process-target', targetId, kind, id };
     await writeDurably(join(path, ownerFileName), `${JSON.stringify(marker)}\n`);
   };
+  const creating = new Map<string, Promise<void>>();
+  const create = async (path: string, kind: OwnedKind) => {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    const marker = await readJsonFile(join(path, ownerFileName), OwnerMarker);
+    if (marker !== undefined) return;
+    // Empty: made by us a moment ago, or before a crash. Anything else is somebody's data.
+    const content = (await readdir(path)).filter((name) => !name.startsWith(ownerFileName));
+    if (content.length > 0) throw notOurs(path, 'has content but no marker');
+    await mark(path, kind, basename(path));
+  };
   return {
     mark,
-    async create(path, kind) {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-      const marker = await readJsonFile(join(path, ownerFileName), OwnerMarker);
-      if (marker !== undefined) return;
-      // Empty: made by us a moment ago, or before a crash. Anything else is somebody's data.
-      if ((await readdir(path)).length > 0) throw notOurs(path, 'has content but no marker');
-      await mark(path, kind, basename(path));
+    create(path, kind) {
+      // Side by side, the second would find the first one's work half done.
+      const made = (creating.get(path) ?? Promise.resolve()).then(() => create(path, kind));
+      const settled = made
+        .catch(() => {})
+        .finally(() => {
+          if (creating.get(path) === settled) creating.delete(path);
+        });
+      creating.set(path, settled);
+      return made;
     },
     async remove(path, kind) {
       const found = await lstat(path).catch(ignoreAbsent);

@@ -18,6 +18,8 @@ export const ServiceRecord = z.looseObject({
   environmentId: idSchema<EnvironmentId>(),
   organizationId: idSchema<OrganizationId>(),
   name: z.string(),
+  /** What its latest build fetched from. */
+  repositoryKey: z.string(),
 });
 export type ServiceRecord = z.infer<typeof ServiceRecord>;
 

@@ -15,7 +15,11 @@ export async function build(
   const release = releaseOf(step);
   const { serviceId, name } = step.service;
   const { organizationId, environmentId, executionId, signal } = context;
-  await deps.records.writeService({ serviceId, environmentId, organizationId, name });
+  const repository = repositoryKey(organizationId, release.source.repositoryUrl);
+  await deps.records.writeService({
+    ...{ serviceId, environmentId, organizationId, name },
+    repositoryKey: repository,
+  });
   await markDeploying(deps, step);
   const key = artefactKey(organizationId, release, deps.toolchain.nodeVersions);
   const secrets = [
@@ -42,7 +46,7 @@ export async function build(
       executionId,
       commitSha: release.source.commitSha,
       artefactKey: key,
-      repositoryKey: repositoryKey(organizationId, release.source.repositoryUrl),
+      repositoryKey: repository,
       createdAt: known?.createdAt ?? deps.clock.now().toString(),
       servedAt: known?.servedAt ?? null,
     });

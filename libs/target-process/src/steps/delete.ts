@@ -7,8 +7,8 @@ import { awaitEdge } from './stop.ts';
 
 /**
  * Removes everything that was made for the service: routes, instances, logs, releases, and what
- * only its releases used. Traffic goes first and the record last, so that a run cut short at any
- * point is completed by the next.
+ * only its releases used. Traffic goes first. What a run cut short after the records leaves unused is
+ * found by the sweep of the next start.
  */
 export async function deleteService(
   deps: StepDeps,
@@ -22,10 +22,15 @@ export async function deleteService(
   const own = instances.filter((each) => each.serviceId === serviceId);
   await endInstances(deps, own, context.signal);
   await deps.supervisor.removeLogs(serviceId, context.signal);
+  const record = await deps.records.readService(serviceId);
   const releases = await deps.records.listReleases(serviceId);
-  for (const { releaseId } of releases) await deps.records.removeRelease(serviceId, releaseId);
-  await removeUnused(deps, releases);
   await deps.records.removeService(serviceId);
+  const owned = record === undefined ? releases : [...releases, record];
+  await removeUnused(deps, {
+    artefactKeys: releases.map((release) => release.artefactKey),
+    repositoryKeys: owned.map((each) => each.repositoryKey),
+    organizationIds: [context.organizationId],
+  });
   context.report({ step: 'DELETE', severity: 'INFO', text: 'Removed, with all its files' });
   return { ok: true };
 }

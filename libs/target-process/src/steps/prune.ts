@@ -1,8 +1,8 @@
 /**
  * What is kept of a service's past, and what goes. Every removal reads the records afresh under the
- * lock of the artefact; any error while reading ends the removal with nothing deleted.
+ * lock of what it removes; any error while reading ends the removal with nothing deleted.
  */
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReleaseRecord } from '../disk/records.ts';
 import type { StepDeps } from './step-deps.ts';
@@ -53,42 +53,75 @@ export async function pruneReleases(
     await rm(`${app}.new`, { recursive: true, force: true });
   }
   for (const record of dropped) await deps.records.removeRelease(serviceId, record.releaseId);
-  await removeUnused(deps, dropped);
+  await removeUnused(deps, {
+    artefactKeys: dropped.map((record) => record.artefactKey),
+    repositoryKeys: dropped.map((record) => record.repositoryKey),
+    organizationIds: [],
+  });
 }
 
-/** Removes the artefacts and repository caches of these releases that nothing refers to any more. */
-export async function removeUnused(
-  deps: PruneDeps,
-  dropped: readonly Pick<ReleaseRecord, 'artefactKey' | 'repositoryKey'>[],
-): Promise<void> {
-  for (const key of new Set(dropped.map((record) => record.artefactKey))) {
+/** What somebody has let go of, and perhaps nobody uses any more. */
+export interface Candidates {
+  readonly artefactKeys: readonly string[];
+  readonly repositoryKeys: readonly string[];
+  readonly organizationIds: readonly string[];
+}
+
+/** Removes of these what no release of any service refers to. */
+export async function removeUnused(deps: PruneDeps, candidates: Candidates): Promise<void> {
+  for (const key of new Set(candidates.artefactKeys)) {
     // Where a build works on it or waits for it, it is about to be used again.
     await deps.artefactLock.tryRun(key, async () => {
       const { artefactKeys } = await referencesOf(deps);
       if (!artefactKeys.has(key)) await deps.artefacts.remove(key);
     });
   }
-  const repositories = new Set(dropped.map((record) => record.repositoryKey));
-  if (repositories.size === 0) return;
-  const { repositoryKeys } = await referencesOf(deps);
-  for (const key of repositories) {
-    if (!repositoryKeys.has(key)) {
-      await deps.folders.remove(join(deps.layout.repositories, key), 'repository');
-    }
+  if (candidates.repositoryKeys.length + candidates.organizationIds.length === 0) return;
+  // Builds put their service on record before they fetch, so these are in use from the start.
+  const used = await referencesOf(deps);
+  for (const key of new Set(candidates.repositoryKeys)) {
+    if (used.repositoryKeys.has(key)) continue;
+    await deps.folders.remove(deps.layout.repository(key), 'repository');
+  }
+  for (const id of new Set(candidates.organizationIds)) {
+    if (used.organizationIds.has(id)) continue;
+    await deps.folders.remove(join(deps.layout.caches, id), 'caches');
   }
 }
 
-/** Everything that some release of some service refers to. */
-export async function referencesOf(deps: Pick<PruneDeps, 'records'>): Promise<{
-  readonly artefactKeys: ReadonlySet<string>;
-  readonly repositoryKeys: ReadonlySet<string>;
-}> {
-  const services = await deps.records.listServices();
-  const records = await Promise.all(
-    services.map(({ serviceId }) => deps.records.listReleases(serviceId)),
+/** Everything on disk that could be unused: what a killed engine may have left is among it. */
+export async function allCandidates(deps: Pick<PruneDeps, 'layout'>): Promise<Candidates> {
+  const { artefacts, repositories, caches } = deps.layout;
+  const [artefactKeys, repositoryKeys, organizationIds] = await Promise.all(
+    [artefacts, repositories, caches].map(namesIn),
   );
   return {
-    artefactKeys: new Set(records.flat().map((record) => record.artefactKey)),
-    repositoryKeys: new Set(records.flat().map((record) => record.repositoryKey)),
+    artefactKeys: artefactKeys ?? [],
+    repositoryKeys: repositoryKeys ?? [],
+    organizationIds: organizationIds ?? [],
+  };
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code === 'ENOENT') return [];
+    throw thrown;
+  });
+}
+
+async function referencesOf(deps: Pick<PruneDeps, 'records'>): Promise<{
+  readonly artefactKeys: ReadonlySet<string>;
+  readonly repositoryKeys: ReadonlySet<string>;
+  readonly organizationIds: ReadonlySet<string>;
+}> {
+  const services = await deps.records.listServices();
+  const listed = await Promise.all(
+    services.map(({ serviceId }) => deps.records.listReleases(serviceId)),
+  );
+  const releases = listed.flat();
+  return {
+    artefactKeys: new Set(releases.map((record) => record.artefactKey)),
+    repositoryKeys: new Set([...releases, ...services].map((record) => record.repositoryKey)),
+    organizationIds: new Set(services.map((record) => record.organizationId)),
   };
 }

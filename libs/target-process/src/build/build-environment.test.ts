@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { buildVariables, operatorEnvironment, secretsOf } from './build-environment.ts';
+
+test('of the platform only package configuration reaches a build', () => {
+  const kept = operatorEnvironment({
+    npm_config_registry: 'https://packages.example.org',
+    NPM_CONFIG_USERCONFIG: '/etc/npmrc',
+    NODE_EXTRA_CA_CERTS: '/etc/ca.pem',
+    HTTPS_PROXY: 'http://proxy:3128',
+    DATABASE_URL: 'postgres://x',
+    NATS_URL: 'nats://x',
+    npm_config_prefix: '/opt',
+    npm_package_name: 'pilotfish',
+    NODE_OPTIONS: '--inspect',
+    PATH: '/bin',
+  });
+  expect(Object.keys(kept).sort()).toEqual([
+    'HTTPS_PROXY',
+    'NODE_EXTRA_CA_CERTS',
+    'NPM_CONFIG_USERCONFIG',
+    'npm_config_registry',
+  ]);
+});
+
+test('a password in the operator’s variables counts as a secret', () => {
+  expect(secretsOf({ HTTPS_PROXY: 'http://user:p%40ss@proxy:3128' })).toEqual(['p%40ss', 'p@ss']);
+  expect(secretsOf({ HTTPS_PROXY: 'http://proxy:3128', npm_config_cafile: '/etc/ca' })).toEqual([]);
+});
+
+test('variables that differ from release to release are no part of a build', () => {
+  const variables = { VITE_A: '1', QOVERY_DEPLOYMENT_ID: 'x', PILOTFISH_RELEASE: 'y', PORT: '1' };
+  expect(buildVariables(variables)).toEqual({ VITE_A: '1' });
+});
