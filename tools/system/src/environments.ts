@@ -20,19 +20,37 @@ export interface TrackedEnvironment {
   pushNewVersion(): Promise<void>;
 }
 
+export interface EnvironmentsOptions {
+  /** Of the project, and the beginning of every other name; one use per platform. */
+  readonly name?: string;
+  /** The application's files in place of the ledger's, beside a file `version`. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Where the repositories are; without it, on the platform's own git-server. */
+  readonly createRepository?: (name: string) => Promise<Repository>;
+}
+
+/** `url` is what the platform is told, `cloneUrl` what the developer pushes to if it is another. */
+export interface Repository {
+  readonly url: string;
+  readonly cloneUrl?: string;
+}
+
 /** Makes environments whose application writes each of its starts into `ledgerFile`. */
 export async function createEnvironments(
   platform: Platform,
   count: number,
   ledgerFile: string,
+  options: EnvironmentsOptions = {},
 ): Promise<TrackedEnvironment[]> {
   const client = officialClients(platform.connection);
   const { organizationId, clusterId } = platform.connection;
-  const project = (await client.projects.createProject(organizationId, { name: 'Ledger' })).data;
+  const { name: prefix = 'ledger', files = ledgerApplication } = options;
+  const host = options.createRepository ?? ((name: string) => createRepository(platform, name));
+  const project = (await client.projects.createProject(organizationId, { name: prefix })).data;
   const environments: TrackedEnvironment[] = [];
   for (let index = 0; index < count; index += 1) {
-    const name = `ledger-${index}`;
-    const repository = await createRepository(platform, name);
+    const name = `${prefix}-${index}`;
+    const repository = await host(name);
     const environment = (
       await client.environments.createEnvironment(project.id, { name, cluster: clusterId })
     ).data;
@@ -56,12 +74,12 @@ export async function createEnvironments(
     }
     const links = (await client.application.listApplicationLinks(application.id)).data;
     environments.push(
-      await track(platform, {
+      await track(platform, files, {
         name,
         environmentId: environment.id,
         projectId: project.id,
         applicationId: application.id,
-        gitUrl: repository.url,
+        cloneUrl: repository.cloneUrl ?? repository.url,
         url: links.results?.[0]?.url ?? '',
       }),
     );
@@ -69,7 +87,7 @@ export async function createEnvironments(
   return environments;
 }
 
-async function createRepository(platform: Platform, name: string): Promise<{ url: string }> {
+async function createRepository(platform: Platform, name: string): Promise<Repository> {
   const { apiUrl, organizationId, token } = platform.connection;
   const answer = await fetch(`${apiUrl}/organization/${organizationId}/gitRepository`, {
     method: 'POST',
@@ -77,7 +95,7 @@ async function createRepository(platform: Platform, name: string): Promise<{ url
     body: JSON.stringify({ name }),
   });
   if (answer.status !== 201) throw new Error(`no repository: ${await answer.text()}`);
-  return (await answer.json()) as { url: string };
+  return (await answer.json()) as Repository;
 }
 
 interface Made {
@@ -85,14 +103,18 @@ interface Made {
   environmentId: string;
   projectId: string;
   applicationId: string;
-  gitUrl: string;
+  cloneUrl: string;
   url: string;
 }
 
-async function track(platform: Platform, made: Made): Promise<TrackedEnvironment> {
-  const copy = await cloneRepository(platform.connection, made.gitUrl);
+async function track(
+  platform: Platform,
+  files: Readonly<Record<string, string>>,
+  made: Made,
+): Promise<TrackedEnvironment> {
+  const copy = await cloneRepository(platform.connection, made.cloneUrl);
   await copy.git('checkout', '--quiet', '-B', 'main');
-  for (const [file, text] of Object.entries(ledgerApplication)) {
+  for (const [file, text] of Object.entries(files)) {
     await writeFile(join(copy.path, file), text);
   }
   let version = 0;

@@ -54,6 +54,8 @@ const thisCheckout = join(import.meta.dirname, '../../..');
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'pf-')));
   const file = join(home, 'connection.json');
+  // After a crash the old one is still there, and would look like the new one's.
+  await rm(file, { force: true });
   const printed: string[] = [];
   const runner = spawn('npm', ['start', '--silent'], {
     cwd: options.checkout ?? thisCheckout,
