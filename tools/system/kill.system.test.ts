@@ -35,6 +35,8 @@ test('no kill loses a push, runs one twice, or leaves anything behind', async ()
   const [watched] = environments;
   if (watched === undefined) throw new Error('no environment');
   const follower = followDeploymentLogs(platform, watched);
+  await watched.pushNewVersion();
+  await follower.started();
   const killer = createKiller(platform, random);
 
   for (let push = 0; push < pushCount; push += 1) {

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Repository } from './environments.ts';
+
+/**
+ * Somebody else's Git host: the platform clones from it over HTTP, and hears of a push only what a
+ * test posts to a webhook.
+ */
+export interface GitHost {
+  createRepository(name: string): Promise<Required<Repository>>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function startGitHost(): Promise<GitHost> {
+  const root = await mkdtemp(join(tmpdir(), 'pf-git-host-'));
+  const server = createServer((request, response) => {
+    serve(root, request, response).catch(() => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    async createRepository(name) {
+      const cloneUrl = join(root, `${name}.git`);
+      const child = spawn('git', ['init', '--bare', '--quiet', '-b', 'main', cloneUrl]);
+      await once(child, 'exit');
+      return { url: `http://127.0.0.1:${port}/${name}.git`, cloneUrl };
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** `git http-backend` without any login. */
+async function serve(
+  root: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://host');
+  const child = spawn('git', ['http-backend'], {
+    env: {
+      PATH: process.env.PATH,
+      GIT_PROJECT_ROOT: root,
+      GIT_HTTP_EXPORT_ALL: '1',
+      PATH_INFO: url.pathname,
+      QUERY_STRING: url.search.slice(1),
+      REQUEST_METHOD: request.method,
+      CONTENT_TYPE: request.headers['content-type'] ?? '',
+      HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
+      GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+    },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  child.stdin.on('error', () => undefined);
+  request.pipe(child.stdin);
+  const chunks: Buffer[] = [];
+  for await (const chunk of child.stdout) chunks.push(chunk as Buffer);
+  const answer = Buffer.concat(chunks);
+  const end = answer.indexOf('\r\n\r\n');
+  const fields = answer
+    .subarray(0, end)
+    .toString()
+    .split('\r\n')
+    .map((line) => line.split(': ', 2) as [string, string]);
+  const status = fields.find(([name]) => name === 'Status')?.[1].slice(0, 3) ?? '200';
+  const headers = fields.filter(([name]) => name !== 'Status');
+  response.writeHead(Number(status), headers.flat()).end(answer.subarray(end + 4));
+}
