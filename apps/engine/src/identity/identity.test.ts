@@ -1,26 +1,11 @@
-import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { verifyUserSignature } from '@pilotfish/bus';
-import {
-  credentialsProofText,
-  EngineCredentialsRequest,
-  EngineEnrolment,
-  enrolmentProofText,
-} from '@pilotfish/contracts';
-import { hashToken, sealTo } from '@pilotfish/crypto';
-import {
-  type ClusterId,
-  type EngineId,
-  newId,
-  type OrganizationId,
-  systemClock,
-} from '@pilotfish/kernel';
+import { sealTo } from '@pilotfish/crypto';
+import { systemClock } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { tempFolder } from '../../test/core.ts';
+import { CoreApiServer, joinToken } from '../../test/core-api-server.ts';
 import { environmentTask, rowOf, serviceTask, stageOf } from '../../test/tasks.ts';
 import { toExecution } from '../execution/execution.ts';
 import { createCoreApi } from './core-api.ts';
@@ -29,80 +14,9 @@ import { enrol } from './enrol.ts';
 import { loadIdentity } from './identity-file.ts';
 import { createOpenSecrets } from './open-secrets.ts';
 
-const joinToken = 'pfj_token';
-const engineId = newId<EngineId>();
 const never = new AbortController().signal;
 const logger = createLogger({ name: 'engine', level: 'silent' });
 const random = () => 0;
-
-/** core-api as far as an engine knows it: one token, which only its first keys may use. */
-class CoreApiServer {
-  server: Server;
-  keys: EngineEnrolment | null = null;
-  revoked = false;
-  lifeSeconds = 900;
-  issued = 0;
-  /** Answers that get lost on their way. */
-  losing = 0;
-
-  constructor() {
-    this.server = createServer((request, response) => {
-      this.#serve(request, response).catch(() => response.destroy());
-    });
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = '';
-    for await (const chunk of request) text += chunk;
-    const [status, body] = this.#answer(request.url ?? '', JSON.parse(text));
-    if (this.losing > 0) {
-      this.losing -= 1;
-      response.destroy();
-      return;
-    }
-    response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(body));
-  }
-
-  #credentials() {
-    this.issued += 1;
-    const expiry = systemClock.now().add({ seconds: this.lifeSeconds });
-    return {
-      nats_url: 'nats://127.0.0.1:1',
-      credentials_jwt: `jwt-${this.issued}`,
-      credentials_expire_at: expiry.toString({ smallestUnit: 'millisecond' }),
-    };
-  }
-
-  #answer(url: string, body: unknown): [number, object] {
-    const refused = (status: number, detail: string): [number, object] => [
-      status,
-      { status, error: 'x', detail },
-    ];
-    if (url === '/engine/enrol') {
-      const wanted = EngineEnrolment.parse(body);
-      const proof = enrolmentProofText({
-        joinTokenHash: hashToken(joinToken),
-        identityPublicKey: wanted.identity_public_key,
-        sealingPublicKey: wanted.sealing_public_key,
-      });
-      if (!verifyUserSignature(wanted.identity_public_key, proof, wanted.proof)) {
-        return refused(401, 'The proof is wrong');
-      }
-      const others = this.keys !== null && this.keys.proof !== wanted.proof;
-      if (wanted.join_token !== joinToken || others) return refused(401, 'The token is used');
-      this.keys = wanted;
-      const ids = { cluster_id: newId<ClusterId>(), organization_id: newId<OrganizationId>() };
-      return [200, { engine_id: engineId, ...ids, ...this.#credentials() }];
-    }
-    const { timestamp, signature } = EngineCredentialsRequest.parse(body);
-    const proof = credentialsProofText(engineId, timestamp);
-    const key = this.keys?.identity_public_key ?? '';
-    if (!verifyUserSignature(key, proof, signature)) return refused(401, 'Not this engine');
-    if (this.revoked) return refused(403, 'This engine was revoked');
-    return [200, this.#credentials()];
-  }
-}
 
 let folder: ReturnType<typeof tempFolder>;
 let coreApi: CoreApiServer;
@@ -112,14 +26,11 @@ const keepers: CredentialsKeeper[] = [];
 beforeEach(async () => {
   folder = tempFolder();
   coreApi = new CoreApiServer();
-  coreApi.server.listen(0, '127.0.0.1');
-  await once(coreApi.server, 'listening');
-  url = `http://127.0.0.1:${(coreApi.server.address() as AddressInfo).port}`;
+  url = await coreApi.listen();
 });
 afterEach(async () => {
   for (const keeper of keepers.splice(0)) await keeper.close();
-  coreApi.server.closeAllConnections();
-  coreApi.server.close();
+  coreApi.close();
   folder.remove();
 });
 
@@ -151,11 +62,12 @@ test('an engine that was killed before it heard the answer enrols with the same 
   coreApi.losing = 1;
   const { identity } = await enrolHere();
   expect(identity.userKey.publicKey).toBe(coreApi.keys?.identity_public_key);
-  expect((await loadIdentity(folder.path))?.enrolment?.engineId).toBe(engineId);
+  expect((await loadIdentity(folder.path))?.enrolment?.engineId).toBe(coreApi.engineId);
 });
 
 async function keep(): Promise<CredentialsKeeper> {
   const { identity, credentials } = await enrolHere();
+  const { engineId } = coreApi;
   const deps = { coreApi: api(), identity, engineId, clock: systemClock, random, logger };
   const keeper = keepCredentials(deps, credentials);
   keepers.push(keeper);
