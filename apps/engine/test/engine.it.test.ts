@@ -1,6 +1,13 @@
 import path from 'node:path';
 import { messages } from '@pilotfish/contracts';
-import { type ClusterId, type EngineId, newId, systemClock } from '@pilotfish/kernel';
+import {
+  type ClusterId,
+  type EngineId,
+  type ExecutionId,
+  newId,
+  type ServiceId,
+  systemClock,
+} from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import { type TestNats, testNats } from '@pilotfish/testing';
 import { createFakeTarget, type FakeTarget } from '@pilotfish/testing/fake-target';
