@@ -13,6 +13,13 @@ const stopSteps = [
   { signal: 'SIGKILL', waitMs: 2_000 },
 ] as const;
 
+/**
+ * Node sizes a heap for a machine of its own, and glibc keeps an arena per thread; here ten processes
+ * share one machine. Measured for core-api with all roles: 82 MB PSS without, 45 MB with both.
+ */
+const memoryFlags = ['--max-semi-space-size=2', '--optimize-for-size'];
+const memoryEnv = { MALLOC_ARENA_MAX: '2' };
+
 export interface ServiceProcess {
   readonly service: string;
   readonly replica: number;
@@ -28,7 +35,7 @@ export interface ServiceProcess {
 
 /** Two processes of one hash are interchangeable. */
 function hashOf({ programHash, env }: ServiceProcess): string {
-  const parts = [process.version, programHash, ...Object.entries(env).flat()];
+  const parts = [process.version, ...memoryFlags, programHash, ...Object.entries(env).flat()];
   return createHash('sha256').update(parts.join('\0')).digest('hex');
 }
 
@@ -74,8 +81,8 @@ export function defineServiceProcess(
       }
       const identity = launchDetached({
         program: process.execPath,
-        args: [process_.program],
-        env: process_.env,
+        args: [...memoryFlags, process_.program],
+        env: { ...memoryEnv, ...process_.env },
         logFile,
         endWithParent: false,
       });
