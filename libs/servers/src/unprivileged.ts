@@ -25,7 +25,7 @@ async function mayEnter(path: string, uid: number, gid: number): Promise<boolean
  *
  * Not root: as it is. Root, and the folder belongs to somebody: as that user, so that `sudo` and a
  * plain start share one folder. Root otherwise: in a user namespace of its own, in which root is
- * mapped to nobody; that works below /root too, which is closed to other users. Where namespaces
+ * mapped to nobody; that works in root's own home too, which is closed to other users. Where namespaces
  * are forbidden (most containers) the folder is given to nobody.
  *
  * @throws Fault `unavailable` when none of these can work
