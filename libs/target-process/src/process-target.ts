@@ -7,10 +7,12 @@ import { operatorEnvironment } from './build/build-environment.ts';
 import { type BuildJournal, createBuildJournal } from './build/build-journal.ts';
 import { type Containment, probeContainment } from './build/containment.ts';
 import { createDependencies } from './build/dependencies.ts';
+import { readBootId } from './build/process-table.ts';
 import { findToolchain } from './build/toolchain.ts';
 import { createLayout } from './disk/layout.ts';
 import { createOwnedFolders, readTargetId } from './disk/owned-folder.ts';
 import { createRecords } from './disk/records.ts';
+import { createSettleDisk } from './disk/settled.ts';
 import type { Edge } from './edge/edge-client.ts';
 import { createRoutes } from './edge/routes.ts';
 import { createKeyedLock } from './keyed-lock.ts';
@@ -90,7 +92,10 @@ async function createStepDeps(
   const limits = { ...defaultLimits, ...deps.limits };
   const layout = createLayout(deps.dataDir);
   const folders = createOwnedFolders(layout, await readTargetId(layout));
-  const artefacts = createArtefacts(layout, folders);
+  const artefacts = createArtefacts({
+    ...{ layout, folders, bootId: readBootId() },
+    settleDisk: createSettleDisk(deps.dataDir, hostPath(deps)),
+  });
   const toolchain = await findToolchain({
     toolsFolder: layout.tools,
     hostPath: hostPath(deps),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type ExecutionId, newId, systemClock } from '@pilotfish/kernel';
 import { contractService, newRelease, pageApplication } from '@pilotfish/testing/target-contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -71,7 +72,7 @@ function startEngine(
   words: readonly string[],
   environment: { readonly PATH?: string },
 ): ChildProcess {
-  const script = join(import.meta.dirname, 'fixtures/building-engine.ts');
+  const script = fileURLToPath(new URL('./building-engine.ts', import.meta.url));
   return spawn(process.execPath, ['--conditions=@pilotfish/source', script, ...words], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],

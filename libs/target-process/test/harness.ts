@@ -35,7 +35,7 @@ export interface ProcessTargetHarness extends TargetHarness {
   readonly dataDir: string;
 }
 
-export async function fakeNeighbours(folder: string, routesFile: string): Promise<Neighbours> {
+async function fakeNeighbours(folder: string, routesFile: string): Promise<Neighbours> {
   const supervisor = await fakeSupervisor(join(folder, 'supervisor.sock'));
   const edge = await fakeEdge(routesFile, join(folder, 'edge.sock'));
   return {

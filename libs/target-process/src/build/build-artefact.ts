@@ -16,6 +16,7 @@ import { buildEnvironment, buildVariables } from './build-environment.ts';
 import { type BuildSession, type BuildSessionDeps, openBuildSession } from './build-session.ts';
 import { type Dependencies, dependencyKey } from './dependencies.ts';
 import { fetchSource } from './fetch-source.ts';
+import { readBootId } from './process-table.ts';
 import type { Toolchain } from './toolchain.ts';
 
 export interface BuildArtefactDeps {
@@ -139,6 +140,7 @@ async function buildTree(
     plan,
     staticFolder,
     builtAt: deps.clock.now().toString(),
+    bootId: readBootId(),
   };
   await deps.artefacts.adopt(place.result, artefact);
   return { ok: true };

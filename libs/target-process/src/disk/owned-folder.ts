@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { readJsonFile, syncDirectory, writeDurably } from './durable-file.ts';
 import type { Layout } from './layout.ts';
 
-export const ownerFileName = '.pilotfish-owner.json';
+const ownerFileName = '.pilotfish-owner.json';
 
 const OwnerMarker = z.looseObject({
   owner: z.literal('pilotfish-process-target'),

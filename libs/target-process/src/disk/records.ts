@@ -13,7 +13,7 @@ import { readJsonFile, writeDurably } from './durable-file.ts';
 import type { Layout } from './layout.ts';
 import type { OwnedFolders } from './owned-folder.ts';
 
-export const ServiceRecord = z.looseObject({
+const ServiceRecord = z.looseObject({
   serviceId: idSchema<ServiceId>(),
   environmentId: idSchema<EnvironmentId>(),
   organizationId: idSchema<OrganizationId>(),

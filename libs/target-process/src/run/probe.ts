@@ -51,7 +51,7 @@ export function probeHttp(
   return new Promise((resolve) => {
     let connected = false;
     const sent = request({
-      ...{ host: '127.0.0.1', port, path, signal, agent: false },
+      ...{ host: '127.0.0.1', port, path, agent: false },
       headers: { host, 'user-agent': 'pilotfish-probe', connection: 'close' },
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
