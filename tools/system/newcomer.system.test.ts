@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   cloneRepository,
@@ -8,17 +13,24 @@ import {
   type WorkingCopy,
 } from './src/index.ts';
 
+const run = promisify(execFile);
+
+let checkout: string;
 let platform: Platform;
 let copy: WorkingCopy;
 
 beforeAll(async () => {
-  platform = await startPlatform();
+  // What is committed, without node_modules and bundles: the first start installs and builds all.
+  checkout = await mkdtemp(join(tmpdir(), 'pf-checkout-'));
+  await run('git', ['clone', '--quiet', join(import.meta.dirname, '../..'), checkout]);
+  platform = await startPlatform({ checkout });
   copy = await cloneRepository(platform.connection, platform.connection.gitUrl);
 });
 
 afterAll(async () => {
   await copy?.[Symbol.asyncDispose]();
   await platform?.[Symbol.asyncDispose]();
+  await rm(checkout, { recursive: true, force: true });
 });
 
 async function pageHas(text: string): Promise<void> {

@@ -1,11 +1,14 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Repository } from './environments.ts';
+
+const run = promisify(execFile);
 
 /**
  * Somebody else's Git host: the platform clones from it over HTTP, and hears of a push only what a
@@ -27,8 +30,9 @@ export async function startGitHost(): Promise<GitHost> {
   return {
     async createRepository(name) {
       const cloneUrl = join(root, `${name}.git`);
-      const child = spawn('git', ['init', '--bare', '--quiet', '-b', 'main', cloneUrl]);
-      await once(child, 'exit');
+      await run('git', ['init', '--bare', '--quiet', '-b', 'main', cloneUrl]);
+      // Hosts let one do that, and then serve a repository without its default branch.
+      await run('git', ['-C', cloneUrl, 'config', 'receive.denyDeleteCurrent', 'ignore']);
       return { url: `http://127.0.0.1:${port}/${name}.git`, cloneUrl };
     },
     async [Symbol.asyncDispose]() {

@@ -70,9 +70,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   const reload = async () => JSON.parse(await readFile(file, 'utf8')) as Connection;
   try {
     await eventually('npm start is up', options.startMsMax ?? 180_000, async () => {
-      if (runner.exitCode !== null) throw new Error(`npm start ended with ${runner.exitCode}`);
-      return existsSync(file);
+      return existsSync(file) || runner.exitCode !== null;
     });
+    if (runner.exitCode !== null) throw new Error(`npm start ended with ${runner.exitCode}`);
   } catch (error) {
     await end(runner, 'SIGTERM');
     throw new Error(`npm start did not come up:\n${output().slice(-8000)}`, { cause: error });
