@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { connectBus } from '@pilotfish/bus';
 import { readSecretFile } from '@pilotfish/crypto';
 import { createGit, gitEnvironment } from '@pilotfish/git';
-import { buildServer } from '@pilotfish/http';
 import { systemClock, toFault } from '@pilotfish/kernel';
 import {
   createHealth,
@@ -30,6 +29,7 @@ import { type CredentialsKeeper, keepCredentials } from './identity/credentials-
 import { type Enrolled, enrol } from './identity/enrol.ts';
 import { createOpenSecrets } from './identity/open-secrets.ts';
 import { createSupervisorLogs } from './logs/supervisor-logs.ts';
+import { serveProbes } from './probes.ts';
 
 export interface AppDeps {
   readonly config: Config;
@@ -49,11 +49,12 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const health = createHealth();
   const metrics = createMetrics('engine');
-  const server = buildServer({ name: 'engine', logger, health, metrics });
   const stopEnrolling = health.register('enrolment', () => {
     throw new Error('this engine is not enrolled yet');
   });
-  await server.listen({ host: config.ENGINE_HOST, port: config.ENGINE_PORT });
+  const { ENGINE_HOST: host, ENGINE_PORT } = config;
+  const probes = await serveProbes({ health, metrics, host, port: ENGINE_PORT });
+  logger.info({ host, port: probes.port }, 'engine listens');
   try {
     const coreApi = createCoreApi({ url: config.CORE_API_URL, clock });
     const readJoinToken = () => readToken(config.ENGINE_JOIN_TOKEN_FILE);
@@ -74,11 +75,11 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
         await attaching;
         await engine.close();
         await close();
-        await server.close();
+        await probes.close();
       },
     };
   } catch (error) {
-    await server.close();
+    await probes.close();
     throw error;
   }
 }

@@ -83,7 +83,7 @@ async function start(): Promise<void> {
   engine.stdout?.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  const listening = () => /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1];
+  const listening = () => /"port":(\d+),"msg":"engine listens"/.exec(output)?.[1];
   await expect.poll(listening, patience).toBeDefined();
   port = Number(listening());
 }

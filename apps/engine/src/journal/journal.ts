@@ -41,7 +41,9 @@ const workerUrl = new URL('./journal-worker.ts', import.meta.url);
 /** @throws Fault `conflict` (in use, or written by a newer engine), `unavailable` (cannot be opened) */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const workerData: JournalWorkerData = { pilotfishJournal: options.file };
-  const worker = new Worker(workerUrl, { workerData });
+  // Its objects live for one transaction: a large nursery would only cost memory.
+  const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+  const worker = new Worker(workerUrl, { workerData, resourceLimits });
   const [first] = (await once(worker, 'message')) as [JournalAnswer];
   if (first.kind === 'not_opened') throw new Fault(first.code, first.detail);
   if (first.kind !== 'opened') throw new Fault('internal', 'The journal answered out of turn');
