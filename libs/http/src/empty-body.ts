@@ -13,7 +13,7 @@ export function acceptEmptyBodies(app: HttpServer): void {
     { parseAs: 'string' },
     (request, body, done) => {
       if (body.length === 0) done(null, undefined);
-      else parseJson(request, body, done);
+      else void parseJson(request, body, done);
     },
   );
   app.addContentTypeParser<string>(

@@ -21,10 +21,7 @@ export const faultTable = {
   timeout: { status: 504, retry: 'later', title: 'Took too long' },
   /** A broken invariant. Never retried: a second run would break it again. */
   internal: { status: 500, retry: 'never', title: 'Something went wrong on our side' },
-} as const satisfies Record<
-  string,
-  { status: number; retry: 'never' | 'later'; title: string }
->;
+} as const satisfies Record<string, { status: number; retry: 'never' | 'later'; title: string }>;
 
 export type FaultCode = keyof typeof faultTable;
 

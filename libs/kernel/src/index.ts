@@ -1,6 +1,14 @@
 export { type BackoffPolicy, backoffDelayMs } from './backoff.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { assert, Fault, type FaultCode, type FaultContext, faultTable, toFault, unreachable } from './fault.ts';
+export {
+  assert,
+  Fault,
+  type FaultCode,
+  type FaultContext,
+  faultTable,
+  toFault,
+  unreachable,
+} from './fault.ts';
 export {
   type ApiTokenId,
   type ClusterId,
