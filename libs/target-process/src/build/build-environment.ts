@@ -89,7 +89,7 @@ export interface BuildPlaces {
 export function buildEnvironment(
   operator: Readonly<Record<string, string>>,
   places: BuildPlaces,
-  plan: Pick<BuildPlan, 'environment' | 'packageManager'>,
+  plan: Pick<BuildPlan, 'environment'>,
   variables: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
@@ -105,10 +105,8 @@ export function buildEnvironment(
     npm_config_prefer_offline: 'true',
     YARN_CACHE_FOLDER: join(places.caches, 'yarn'),
     YARN_GLOBAL_FOLDER: join(places.caches, 'yarn-berry'),
-    // npm warns about settings that are not its own.
-    ...(plan.packageManager === 'pnpm'
-      ? { npm_config_store_dir: join(places.caches, 'pnpm') }
-      : {}),
+    // pnpm keeps its store in it.
+    PNPM_HOME: join(places.caches, 'pnpm'),
     ...plan.environment,
     ...buildVariables(variables),
     PATH: places.path,

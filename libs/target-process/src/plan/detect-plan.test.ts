@@ -65,10 +65,27 @@ describe('a Node application', () => {
   });
 
   test('whose start script needs a shell is started by its package manager', () => {
-    for (const start of ['PORT=1 node a', 'node a && node b', 'next start', 'node "$FILE"']) {
+    for (const start of ['PORT=1 node a', 'node a && node b', 'node "$FILE"']) {
       const files = { 'package.json': packageJson({ scripts: { start } }) };
       expect(planOf({ files }).start).toEqual(['npm', 'run', 'start']);
     }
+  });
+
+  test('of a package is started by the program that the package brings', () => {
+    const files = { 'package.json': packageJson({ scripts: { start: 'next start -p $PORT' } }) };
+    expect(planOf({ files }).start).toEqual(['next', 'start', '-p', '$PORT']);
+  });
+
+  test('needs its package manager while it runs only where its script says so', () => {
+    const start = (script: string) =>
+      planOf({
+        files: {
+          'package.json': packageJson({ scripts: { start: script } }),
+          'pnpm-lock.yaml': "lockfileVersion: '9.0'",
+        },
+      }).start;
+    expect(start('a && b')).toEqual(['npm', 'run', 'start']);
+    expect(start('pnpm serve')?.slice(-3)).toEqual(['pnpm', 'run', 'start']);
   });
 
   test('with a script around its start is started by its package manager', () => {

@@ -123,9 +123,11 @@ function nodeStart(
   if (scripts.start !== undefined) {
     const direct = splitSimpleCommand(scripts.start);
     const alone = scripts.prestart === undefined && scripts.poststart === undefined;
+    const usesManager = /\b(?:pnpm|yarn)\b/.test(scripts.start);
     // Without npm around it, the application gets its signals itself and 50 MB less are used.
-    if (direct?.[0] === 'node' && alone) return direct;
-    return [...manager.runner, 'run', 'start'];
+    if (direct !== undefined && alone && !usesManager) return direct;
+    // npm runs the scripts of other managers as well, and need not be fetched first.
+    return [...(usesManager ? manager.runner : ['npm']), 'run', 'start'];
   }
   const main = content.main?.replace(/^\.\//, '');
   const candidates = [main, 'server.js', 'server.mjs', 'index.js', 'index.mjs', 'app.js'];

@@ -83,8 +83,7 @@ function pnpm(
     runner,
     install: [...runner, 'install', frozen, '--prod=false'],
     lockfile,
-    // The version was chosen already; pnpm would fetch the one in `packageManager` once more.
-    environment: { npm_config_manage_package_manager_versions: 'false' },
+    environment: {},
     warning: noLockfile(lockfile),
   };
 }
