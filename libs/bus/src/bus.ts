@@ -11,12 +11,7 @@ import { keepStreams } from './keep-streams.ts';
 import { createListening } from './listening.ts';
 import { inboxPrefixOf } from './permissions.ts';
 import { createPublishing } from './publishing.ts';
-import {
-  ensureStreams,
-  ensureTaskConsumer,
-  removeTaskConsumer,
-  waitingTasks,
-} from './streams.ts';
+import { ensureStreams, ensureTaskConsumer, removeTaskConsumer, waitingTasks } from './streams.ts';
 import { fetchTask } from './tasks.ts';
 
 const drainMsMaxDefault = 3000;

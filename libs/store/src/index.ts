@@ -26,6 +26,11 @@ export {
 } from './repositories/api-tokens.ts';
 export { type AuditEntry, appendAudit } from './repositories/audit.ts';
 export {
+  chainAudit,
+  listUnchained,
+  verifyAuditChain,
+} from './repositories/audit-chain.ts';
+export {
   type BranchHeadRow,
   insertBaselineHead,
   listBranchHeads,
@@ -39,6 +44,14 @@ export {
   type LocatedResource,
   locateOrganization,
 } from './repositories/callers.ts';
+export {
+  findEngineOfCluster,
+  leapGenerations,
+  listClusterIds,
+  raiseEpoch,
+  raiseGenerations,
+  saveEngineReport,
+} from './repositories/control-plane.ts';
 export {
   type DeliveryRow,
   getDelivery,
@@ -174,6 +187,7 @@ export {
   insertRelease,
   type ReleaseRow,
 } from './repositories/releases.ts';
+export { deleteExpiredDeliveries } from './repositories/retention.ts';
 export {
   countServices,
   findReleases,
@@ -204,6 +218,14 @@ export {
   loadCiphertexts,
   type VisibleVariable,
 } from './repositories/variables.ts';
+export {
+  listCanceling,
+  listPublished,
+  listStuckEnvironments,
+  listUnreported,
+  listWatchedBranches,
+  type WatchedBranch,
+} from './repositories/watch.ts';
 export {
   findManagedWebhook,
   type IncomingWebhookRow,

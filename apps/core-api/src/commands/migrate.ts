@@ -49,10 +49,13 @@ export const migrate: Command = async ({ config, logger }) => {
   const store = await openStore({ url: adminUrl, name: 'core-api-migrate', max: 2, rolePrefix });
   try {
     const now = systemClock.now();
-    await store.system('worker', async (tx) => {
-      await ensureControlPlane(tx, now);
+    const controlPlane = await store.system('worker', async (tx) => {
       await ensurePartitions(tx, now);
+      return await ensureControlPlane(tx, now);
     });
+    if (controlPlane === 'restored') {
+      logger.warn('the database is a restored backup: it goes on under a new epoch');
+    }
     const deps = { store, keys, now, folder };
     if (await firstBoot(deps)) logger.info('made the first organization and its administrator');
     await keepJoinToken(deps);

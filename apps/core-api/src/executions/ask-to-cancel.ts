@@ -14,19 +14,23 @@ export interface AskToCancelDeps {
 const answerMs = 2000;
 
 /**
+ * `canceling`: the engine stops it, or it has ended; `unknown`: the engine answered that it has no
+ * such execution (yet); `unreachable`: no answer.
+ */
+export type CancelAnswer = 'canceling' | 'unknown' | 'unreachable';
+
+/**
  * Tells an execution's engine at once what Postgres says already: stop. Best effort: where the
  * engine is not reached, the reconciler asks again until the engine reports the end.
- *
- * @returns false where the engine did not answer, or does not know the execution (yet)
  */
 export async function askToCancel(
   { store, bus, logger }: AskToCancelDeps,
   organizationId: OrganizationId,
   executionId: ExecutionId,
-): Promise<boolean> {
+): Promise<CancelAnswer> {
   const context = systemContext(organizationId, 'cancel');
   const execution = await store.tenant(context, (tx) => getExecution(tx, executionId));
-  if (execution.status !== 'CANCELING') return true;
+  if (execution.status !== 'CANCELING') return 'canceling';
   const { clusterId, cancelForced: force } = execution;
   try {
     const reply = await bus.request(
@@ -35,9 +39,9 @@ export async function askToCancel(
       { kind: 'cancel', executionId, force },
       { timeoutMs: answerMs },
     );
-    return reply.kind === 'canceling' && reply.known;
+    if (reply.kind === 'canceling') return reply.known ? 'canceling' : 'unknown';
   } catch (thrown) {
     logger.info({ err: toFault(thrown), executionId }, 'the engine was not asked to cancel');
-    return false;
   }
+  return 'unreachable';
 }

@@ -12,7 +12,7 @@ import {
   updateExecution,
 } from '@pilotfish/store';
 import { and, eq } from 'drizzle-orm';
-import { releaseNext } from './release-next.ts';
+import { isHandedOut, releaseNext } from './release-next.ts';
 
 /**
  * Ends an execution that no engine will report on, and releases the next one of its environment in
@@ -30,6 +30,7 @@ export async function endExecution(
   const { environmentId } = await getExecution(tx, executionId);
   const environment = await lockEnvironment(tx, environmentId);
   const execution = await getExecution(tx, executionId);
+  if (!isHandedOut(execution)) return;
   await updateExecution(tx, executionId, { ...end, endedAt: now });
   await endUnstartedParts(tx, executionId, now);
   const services = await listExecutionServices(tx, [executionId]);

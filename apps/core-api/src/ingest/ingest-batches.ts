@@ -6,6 +6,7 @@ import {
   deleteEarlyEvents,
   type ExecutionRow,
   findExecutionOfCluster,
+  getCluster,
   getExecution,
   insertEarlyEvents,
   insertEvents,
@@ -75,12 +76,13 @@ async function advance(
   if (hasEnded(execution)) {
     return { confirmedSequence: highestSequence(batches), released: false };
   }
-  const valid = batches.filter(
-    (batch) => batch.attempt === execution.attempt && batch.lease === execution.lease,
-  );
+  // The lease is the cluster's: an engine that lost it reports in vain, whatever it was given.
+  const { lease } = await getCluster(tx, execution.clusterId);
+  const { attempt } = execution;
+  const valid = batches.filter((batch) => batch.attempt === attempt && batch.lease === lease);
   if (valid.length === 0) {
     logger.info(
-      { executionId: execution.id, attempt: execution.attempt, lease: execution.lease },
+      { executionId: execution.id, attempt, lease },
       'events of another attempt or lease are refused',
     );
     return { confirmedSequence: null, released: false };

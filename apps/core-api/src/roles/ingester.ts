@@ -7,26 +7,41 @@
  */
 import type { Bus, Received } from '@pilotfish/bus';
 import { type EventBatch, messages } from '@pilotfish/contracts';
-import { type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
+import { type Clock, type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
 import { type IngestDeps, ingestBatches } from '../ingest/ingest-batches.ts';
-import type { Role, RoleDeps } from './role.ts';
+import { createEpochWatch } from '../reconcile/watch-epochs.ts';
+import type { Role } from './role.ts';
 
 /** Messages per batch; each holds up to 500 events. */
 const batchMax = 100;
 /** Executions committed side by side, bounded by the connections. */
 const lanes = 4;
 
-export const ingesterRole: Role = async (deps) => {
+export interface IngesterDeps extends IngestDeps {
+  readonly bus: Pick<Bus, 'consume' | 'ring'>;
+  readonly clock: Clock;
+}
+
+export const ingesterRole: Role = async (deps) => startIngester(deps);
+
+export function startIngester(deps: IngesterDeps): { close(): Promise<void> } {
+  const epochs = createEpochWatch(deps);
   const consumption = deps.bus.consume(messages.events, {
     durable: 'ingester',
     batchMax,
-    handle: (batch) => handleBatch(deps, batch),
+    handle: async (batch) => {
+      for (const { parameters, body } of batch) {
+        epochs.show(parameters.clusterId as ClusterId, body.epoch);
+      }
+      await epochs.settled();
+      await handleBatch(deps, batch);
+    },
   });
   return { close: () => consumption.close() };
-};
+}
 
 type EventMessage = Received<typeof messages.events.subject, EventBatch>;
-type HandleDeps = IngestDeps & Pick<RoleDeps, 'clock'> & { readonly bus: Pick<Bus, 'ring'> };
+type HandleDeps = Omit<IngesterDeps, 'bus'> & { readonly bus: Pick<Bus, 'ring'> };
 
 /** @throws a retryable Fault where the batch is to be delivered again */
 export async function handleBatch(

@@ -96,5 +96,7 @@ export const Heartbeat = z.looseObject({
   at: InstantText,
   runningExecutions: z.array(idSchema<ExecutionId>()).max(100),
   freeSlots: z.int().nonnegative(),
+  /** By it a control plane that was restored beside a living connection learns that it was. */
+  highestEpoch: z.int().nonnegative().optional(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;

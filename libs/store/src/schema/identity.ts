@@ -22,6 +22,8 @@ export const controlPlane = pgTable(
     id: smallint('id').primaryKey().default(1),
     instanceId: uuid('instance_id').notNull(),
     epoch: counter('epoch').notNull(),
+    /** Where this table was made; another one than where it is now in a restored dump. */
+    place: text('place'),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [check('control_plane_single', sql`${table.id} = 1`)],

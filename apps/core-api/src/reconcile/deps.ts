@@ -1,0 +1,19 @@
+import type { Authority, Bus } from '@pilotfish/bus';
+import type { Git } from '@pilotfish/git';
+import type { Clock } from '@pilotfish/kernel';
+import type { Logger } from '@pilotfish/runtime';
+import type { Store } from '@pilotfish/store';
+import type { FindSourceAccess } from '../executions/source-access.ts';
+
+/** What the reconcilers share. Each takes no input: it looks what is, and mends it. */
+export interface ReconcileDeps {
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly git: Pick<Git, 'listHeads'>;
+  readonly sourceAccess: FindSourceAccess;
+  readonly authority: Pick<Authority, 'pushRevocations'>;
+  readonly natsUrl: string;
+  readonly gitServerUrl: string;
+}

@@ -1,0 +1,115 @@
+/**
+ * The reconcilers: idempotent, without input, started by a timer and by what suggests a look. Each
+ * replica runs all of them; what two find at the same time is decided by the row they lock.
+ */
+import { messages } from '@pilotfish/contracts';
+import type { ClusterId } from '@pilotfish/kernel';
+import { createSourceAccess } from '../executions/source-access.ts';
+import { keyPurposes } from '../identity.ts';
+import type { ReconcileDeps } from '../reconcile/deps.ts';
+import { healBranches } from '../reconcile/heal-branches.ts';
+import { createTransportKeeper } from '../reconcile/keep-transport.ts';
+import {
+  moveStuckQueues,
+  reissueAfterWipe,
+  reissueUnknown,
+  reissueUnreported,
+  repeatCancels,
+} from '../reconcile/mend-executions.ts';
+import { takeHello } from '../reconcile/take-hello.ts';
+import { chainAuditEvents, defaultRetention, keepPartitions } from '../reconcile/upkeep.ts';
+import { createEpochWatch } from '../reconcile/watch-epochs.ts';
+import { createLoop, type Loop } from './loop.ts';
+import type { Role } from './role.ts';
+
+export const reconcilerRole: Role = async (deps) => {
+  const { config, store, bus, clock, logger, git, authority, keys } = deps;
+  return startReconciler({
+    store,
+    bus,
+    clock,
+    logger,
+    git,
+    authority,
+    natsUrl: config.NATS_URL,
+    gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
+    sourceAccess: createSourceAccess({
+      clock,
+      gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
+      gitServerKey: keys.derive(keyPurposes.gitServer),
+    }),
+  });
+};
+
+export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> } {
+  const { bus } = deps;
+  const every = (
+    name: string,
+    seconds: number,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Loop =>
+    createLoop(deps, {
+      name: `reconciler: ${name}`,
+      intervalMs: seconds * 1000,
+      async step(signal) {
+        await work(signal);
+        return false;
+      },
+    });
+  const whileConnected = (work: () => Promise<void>) => async () => {
+    if (bus.state() === 'connected') await work();
+  };
+  const keeper = createTransportKeeper(deps);
+  const epochs = createEpochWatch(deps);
+  const transport = every(
+    'transport',
+    10,
+    whileConnected(async () => {
+      await reissueAfterWipe(deps, await keeper.keep());
+    }),
+  );
+  const loops = [
+    transport,
+    every(
+      'executions',
+      5,
+      whileConnected(() => reissueUnreported(deps)),
+    ),
+    every('queues', 5, () => moveStuckQueues(deps)),
+    every(
+      'cancels',
+      2,
+      whileConnected(() => repeatCancels(deps)),
+    ),
+    every('branches', 10, (signal) => healBranches(deps, signal)),
+    every('partitions', 3600, () => keepPartitions(deps, defaultRetention)),
+    every('audit', 10, () => chainAuditEvents(deps)),
+  ];
+  const stopListening = bus.onConnected(() => {
+    keeper.forget();
+    transport.ring();
+  });
+  const hello = bus.respond(messages.hello, {}, async ({ parameters, body }) => {
+    const clusterId = parameters.clusterId as ClusterId;
+    const reply = await takeHello(deps, clusterId, body);
+    // Where the list is cut, what is missing from it means nothing.
+    if (reply.refusal === '' && body.openExecutions.length < 2000) {
+      void reissueUnknown(deps, clusterId, body.openExecutions).catch((error: unknown) => {
+        deps.logger.warn({ err: error, clusterId }, 'lost executions will be looked for again');
+      });
+    }
+    return reply;
+  });
+  const heartbeat = bus.subscribe(messages.heartbeat, {}, ({ parameters, body }) => {
+    if (body.highestEpoch === undefined) return;
+    epochs.show(parameters.clusterId as ClusterId, body.highestEpoch);
+  });
+  return {
+    async close() {
+      stopListening();
+      hello.close();
+      heartbeat.close();
+      await Promise.all(loops.map((loop) => loop.close()));
+    },
+  };
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "control_plane" ADD COLUMN "place" text;

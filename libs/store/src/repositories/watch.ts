@@ -1,0 +1,126 @@
+/** What the reconcilers look for across tenants. */
+import type { EnvironmentId, OrganizationId } from '@pilotfish/kernel';
+import { and, asc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm';
+import { environments, services } from '../schema/environments.ts';
+import { executions, outbox } from '../schema/executions.ts';
+import { clusters } from '../schema/fleet.ts';
+import type { SystemTransaction } from '../transactions.ts';
+import { type ExecutionRow, handedOutStatuses } from './executions.ts';
+
+/** Rows per look; the rest is found by the next one. */
+const rowsMax = 500;
+
+/**
+ * Executions that were published and of which no engine has said a word since `publishedBefore`, or
+ * whose lease belongs to an engine that lost it.
+ */
+export async function listUnreported(
+  tx: SystemTransaction<'worker'>,
+  publishedBefore: Temporal.Instant,
+): Promise<readonly ExecutionRow[]> {
+  const rows = await tx.db
+    .select({ execution: executions })
+    .from(executions)
+    .innerJoin(clusters, eq(clusters.id, executions.clusterId))
+    .where(
+      and(
+        inArray(executions.status, [...handedOutStatuses]),
+        or(
+          and(isNull(executions.reportedAt), lt(executions.publishedAt, publishedBefore)),
+          and(sql`${executions.publishedAt} is not null`, lt(executions.lease, clusters.lease)),
+        ),
+      ),
+    )
+    .orderBy(asc(executions.publishedAt))
+    .limit(rowsMax);
+  return rows.map((row) => row.execution);
+}
+
+/** Executions of a cluster that were published before, whether an engine reported or not. */
+export async function listPublished(
+  tx: SystemTransaction<'worker'>,
+  clusterId: ExecutionRow['clusterId'],
+  publishedBefore: Temporal.Instant,
+): Promise<readonly ExecutionRow[]> {
+  return await tx.db
+    .select()
+    .from(executions)
+    .where(
+      and(
+        eq(executions.clusterId, clusterId),
+        inArray(executions.status, [...handedOutStatuses]),
+        lt(executions.publishedAt, publishedBefore),
+      ),
+    )
+    .limit(rowsMax);
+}
+
+/** Executions that an engine is to stop. */
+export async function listCanceling(
+  tx: SystemTransaction<'worker'>,
+): Promise<readonly ExecutionRow[]> {
+  return await tx.db
+    .select()
+    .from(executions)
+    .where(eq(executions.status, 'CANCELING'))
+    .orderBy(asc(executions.cancelRequestedAt))
+    .limit(rowsMax);
+}
+
+/**
+ * Environments whose queue stands still: something waits and nothing is handed out, or what is
+ * handed out was neither published nor is in the outbox.
+ */
+export async function listStuckEnvironments(
+  tx: SystemTransaction<'worker'>,
+): Promise<readonly { readonly id: EnvironmentId; readonly organizationId: OrganizationId }[]> {
+  const handedOut = sql`exists (select 1 from executions h where h.environment_id = ${environments.id}
+    and h.status in ('RELEASED', 'ONGOING', 'CANCELING'))`;
+  const queued = sql`exists (select 1 from executions q where q.environment_id = ${environments.id}
+    and q.status = 'QUEUED')`;
+  const unannounced = sql`exists (select 1 from executions u where u.environment_id = ${environments.id}
+    and u.status in ('RELEASED', 'CANCELING') and u.published_at is null
+    and not exists (select 1 from ${outbox} o where o.execution_id = u.id))`;
+  return await tx.db
+    .select({ id: environments.id, organizationId: environments.organizationId })
+    .from(environments)
+    .where(
+      and(
+        isNull(environments.deletedAt),
+        sql`((${queued} and not ${handedOut}) or ${unannounced})`,
+      ),
+    )
+    .limit(rowsMax);
+}
+
+/** A branch of a repository that at least one service follows. */
+export interface WatchedBranch {
+  readonly organizationId: OrganizationId;
+  readonly repositoryKey: string;
+  readonly url: string;
+  readonly branch: string;
+}
+
+/** Branches that services follow on one host, e.g. the built-in git-server's. */
+export async function listWatchedBranches(
+  tx: SystemTransaction<'worker'>,
+  host: string,
+): Promise<readonly WatchedBranch[]> {
+  const rows = await tx.db
+    .selectDistinctOn([services.organizationId, services.repositoryKey, services.branch], {
+      organizationId: services.organizationId,
+      repositoryKey: sql<string>`${services.repositoryKey}`,
+      url: sql<string>`${services.spec} #>> '{git,url}'`,
+      branch: sql<string>`${services.branch}`,
+    })
+    .from(services)
+    .where(
+      and(
+        isNull(services.deletedAt),
+        eq(services.autoDeploy, true),
+        sql`starts_with(${services.repositoryKey}, ${`${host.toLowerCase()}/`})`,
+      ),
+    )
+    .orderBy(asc(services.organizationId), asc(services.repositoryKey), asc(services.branch));
+  return rows;
+}
