@@ -96,6 +96,15 @@ export class Scene {
     return { applicationId, releaseId };
   }
 
+  restrictionBody(value = 'api') {
+    return { mode: 'MATCH', type: 'PATH', value };
+  }
+
+  async restriction(applicationId: string, value?: string): Promise<string> {
+    const url = `/application/${applicationId}/deploymentRestriction`;
+    return await this.#made(url, this.restrictionBody(value));
+  }
+
   async variable(parentId: string, key = 'KEY', secret = false): Promise<string> {
     return await this.#made('/variable', this.variableBody(parentId, key, secret));
   }
@@ -401,6 +410,49 @@ export const operationCases: Record<OperationId, OperationCase> = {
   listApplicationReleases: {
     valid: async (s) => ({ params: { applicationId: (await s.deploying()).applicationId } }),
     conflict: reads,
+  },
+  getApplicationDeploymentRestrictions: {
+    valid: async (s) => ({ params: { applicationId: await s.application() } }),
+    conflict: reads,
+  },
+  createApplicationDeploymentRestriction: {
+    valid: async (s) => ({
+      params: { applicationId: await s.application() },
+      body: s.restrictionBody(),
+    }),
+    async conflict(s) {
+      const applicationId = await s.application();
+      await s.restriction(applicationId);
+      return { params: { applicationId }, body: s.restrictionBody() };
+    },
+  },
+  editApplicationDeploymentRestriction: {
+    async valid(s) {
+      const applicationId = await s.application();
+      const deploymentRestrictionId = await s.restriction(applicationId);
+      return {
+        params: { applicationId, deploymentRestrictionId },
+        body: { mode: 'EXCLUDE', type: 'PATH', value: 'docs' },
+      };
+    },
+    async conflict(s) {
+      const applicationId = await s.application();
+      await s.restriction(applicationId, 'taken');
+      const deploymentRestrictionId = await s.restriction(applicationId, 'other');
+      return {
+        params: { applicationId, deploymentRestrictionId },
+        body: s.restrictionBody('taken'),
+      };
+    },
+  },
+  deleteApplicationDeploymentRestriction: {
+    async valid(s) {
+      const applicationId = await s.application();
+      return {
+        params: { applicationId, deploymentRestrictionId: await s.restriction(applicationId) },
+      };
+    },
+    conflict: { none: 'a second time it is not found' },
   },
   listVariables: {
     valid: async (s) => ({ query: { parent_id: await s.project(), scope: 'PROJECT' } }),

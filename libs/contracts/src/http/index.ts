@@ -30,6 +30,10 @@ export {
   DeploymentHistoryStage,
   StageStatus,
 } from './deployment-history.ts';
+export {
+  ApplicationDeploymentRestriction,
+  ApplicationDeploymentRestrictionRequest,
+} from './deployment-restriction.ts';
 export { Engine, EngineJoinToken, EngineJoinTokenRequest, EngineList } from './engine.ts';
 export {
   CreateEnvironmentRequest,

@@ -22,6 +22,9 @@ test('resources that are answered equal the official types', () => {
   expectTypeOf<Same<ours.Project, api.Project>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.Environment, api.Environment>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.Application, api.Application>>().toEqualTypeOf<true>();
+  expectTypeOf<
+    Same<ours.ApplicationDeploymentRestriction, api.ApplicationDeploymentRestriction>
+  >().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.Status, api.Status>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.EnvironmentStatus, api.EnvironmentStatus>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.EnvironmentStatuses, api.EnvironmentStatuses>>().toEqualTypeOf<true>();

@@ -28,3 +28,6 @@ export const IncomingWebhookParams = z.object({
 });
 export const DeliveryParams = z.object({ deliveryId: idSchema<DeliveryId>() });
 export const RepositoryParams = z.object({ repositoryId: idSchema<RepositoryId>() });
+export const DeploymentRestrictionParams = ApplicationParams.extend({
+  deploymentRestrictionId: z.uuid(),
+});

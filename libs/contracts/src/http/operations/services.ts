@@ -5,6 +5,11 @@ import {
   ApplicationRequest,
   ApplicationResponseList,
 } from '../application.ts';
+import {
+  ApplicationDeploymentRestriction,
+  ApplicationDeploymentRestrictionRequest,
+  ApplicationDeploymentRestrictionResponseList,
+} from '../deployment-restriction.ts';
 import { LinkResponseList } from '../link.ts';
 import { operation } from '../operation.ts';
 import { ReleaseList, RollbackRequest, RollbackStatus } from '../release.ts';
@@ -16,7 +21,12 @@ import {
   VariableResponseList,
   VariableScope,
 } from '../variable.ts';
-import { ApplicationParams, EnvironmentParams, VariableParams } from './parameters.ts';
+import {
+  ApplicationParams,
+  DeploymentRestrictionParams,
+  EnvironmentParams,
+  VariableParams,
+} from './parameters.ts';
 
 const ofEnvironment = { params: EnvironmentParams, tenant: { param: 'environment' } } as const;
 const ofApplication = { params: ApplicationParams, tenant: { param: 'application' } } as const;
@@ -139,6 +149,53 @@ export const serviceOperations = {
     status: 200,
     response: ReleaseList,
     own: true,
+  }),
+  getApplicationDeploymentRestrictions: operation({
+    operationId: 'getApplicationDeploymentRestrictions',
+    tag: 'Applications',
+    summary: 'Which pushes concern an application, by the paths that they touch',
+    method: 'GET',
+    path: '/application/{applicationId}/deploymentRestriction',
+    permission: 'service:read',
+    ...ofApplication,
+    status: 200,
+    response: ApplicationDeploymentRestrictionResponseList,
+  }),
+  createApplicationDeploymentRestriction: operation({
+    operationId: 'createApplicationDeploymentRestriction',
+    tag: 'Applications',
+    summary: 'Let only pushes that touch a path concern an application, or those that do not',
+    method: 'POST',
+    path: '/application/{applicationId}/deploymentRestriction',
+    permission: 'service:write',
+    ...ofApplication,
+    body: ApplicationDeploymentRestrictionRequest,
+    status: 201,
+    response: ApplicationDeploymentRestriction,
+  }),
+  editApplicationDeploymentRestriction: operation({
+    operationId: 'editApplicationDeploymentRestriction',
+    tag: 'Applications',
+    summary: 'Edit a deployment restriction',
+    method: 'PUT',
+    path: '/application/{applicationId}/deploymentRestriction/{deploymentRestrictionId}',
+    permission: 'service:write',
+    params: DeploymentRestrictionParams,
+    tenant: { param: 'application' },
+    body: ApplicationDeploymentRestrictionRequest,
+    status: 200,
+    response: ApplicationDeploymentRestriction,
+  }),
+  deleteApplicationDeploymentRestriction: operation({
+    operationId: 'deleteApplicationDeploymentRestriction',
+    tag: 'Applications',
+    summary: 'Delete a deployment restriction',
+    method: 'DELETE',
+    path: '/application/{applicationId}/deploymentRestriction/{deploymentRestrictionId}',
+    permission: 'service:write',
+    params: DeploymentRestrictionParams,
+    tenant: { param: 'application' },
+    status: 204,
   }),
   listVariables: operation({
     operationId: 'listVariables',
