@@ -42,7 +42,10 @@ export async function runStep(
   for (let attempt = 0; ; attempt += 1) {
     try {
       const outcome = await settle(clock, deps.target.run(step, { ...context, signal }), signal);
-      return outcome.ok ? { kind: 'done' } : { kind: 'failed', explanation: outcome.explanation };
+      if (outcome.ok) return { kind: 'done' };
+      // What fails while it is being stopped fails because of that.
+      if (aborted.aborted) return { kind: 'aborted' };
+      return { kind: 'failed', explanation: outcome.explanation };
     } catch (error) {
       if (aborted.aborted) return { kind: 'aborted' };
       if (deadline.aborted) return { kind: 'failed', explanation: tookTooLong(step, secondsMax) };

@@ -40,6 +40,9 @@ const readMsMax = 5000;
  */
 const backlogLinesMax = 500;
 
+/** Of a backlog longer than this the older part is left to reading on demand. */
+const lagLinesMax = 5000;
+
 interface Tail {
   readonly serviceId: ServiceId;
   cursor: number;
@@ -109,8 +112,12 @@ class TailingShipper implements LogShipper {
     const { serviceId } = tail;
     while (tail.cursor < tail.newest && isConnected() && !signal.aborted) {
       const readSignal = AbortSignal.any([signal, AbortSignal.timeout(readMsMax)]);
-      const query = { after: tail.cursor, limit: linesPerBatch };
-      const lines = fitting((await logs.read(serviceId, query, readSignal)).lines);
+      const query = {
+        after: Math.max(tail.cursor, tail.newest - lagLinesMax),
+        limit: linesPerBatch,
+      };
+      const page = await logs.read(serviceId, query, readSignal);
+      const lines = fitting(withMark(tail.cursor, page.lines));
       const last = lines.at(-1);
       if (last === undefined) {
         tail.cursor = tail.newest;
@@ -160,6 +167,19 @@ class TailingShipper implements LogShipper {
     }
     await this.#deps.journal.commit(changes);
   }
+}
+
+/**
+ * Where lines are missing, the last of them is replaced by a sentence that says so: whoever watches
+ * must not take a hole for silence.
+ */
+function withMark(cursor: number, lines: LogBatch['lines']): LogBatch['lines'] {
+  const [first] = lines;
+  if (first === undefined || first.sequence <= cursor + 1) return lines;
+  const missing = first.sequence - cursor - 1;
+  const text = `${missing} ${missing === 1 ? 'line was' : 'lines were'} dropped before they could be sent`;
+  const mark = { ...first, sequence: first.sequence - 1, stream: 'platform', text } as const;
+  return [mark, ...lines];
 }
 
 /** As many lines as fit into one message; at least one. */
