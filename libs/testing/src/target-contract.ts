@@ -45,6 +45,7 @@ export function testTargetContract(name: string, create: () => Promise<TargetHar
     testDeploying(() => harness);
     testFailing(() => harness);
     testEnding(() => harness);
+    testCandidates(() => harness);
   });
 }
 
@@ -134,15 +135,6 @@ function testFailing(current: Harness): void {
     expect((await harness.get(service.host)).body).toBe('good ');
   });
 
-  test('abandon leaves a release alone that serves already', async () => {
-    const harness = current();
-    const service = contractService(harness);
-    const release = await service.release(pageApplication('kept'));
-    await service.deploy(release);
-    expect(await service.run('abandon', release)).toEqual({ ok: true });
-    expect((await harness.get(service.host)).body).toBe('kept ');
-  });
-
   test('a failed build is explained by its own lines', async () => {
     const harness = current();
     const service = contractService(harness);
@@ -176,20 +168,6 @@ function testFailing(current: Harness): void {
     const outcome = await service.deploy(broken, options);
     expect(outcome.ok).toBe(false);
     expect(JSON.stringify([outcome, service.lines])).not.toContain(secret);
-  });
-
-  test('sweep ends a candidate that nobody will go on with, and nothing that serves', async () => {
-    const harness = current();
-    const service = contractService(harness);
-    const old = await service.release(pageApplication('serving'));
-    await service.deploy(old);
-    const candidate = await service.release(pageApplication('forgotten'));
-    await service.run('build', candidate);
-    await service.run('start', candidate);
-    const target = await harness.restarted();
-    await target.sweep(new Set(), AbortSignal.timeout(10_000));
-    expect((await observed(harness, service, target))?.runningReleaseIds).toEqual([old.releaseId]);
-    expect((await harness.get(service.host)).body).toBe('serving ');
   });
 }
 
@@ -249,5 +227,31 @@ function testEnding(current: Harness): void {
     expect((await harness.get(service.host)).status).toBe(404);
     expect((await harness.get(neighbour.host)).body).toBe('shared ');
     expect(await service.run('delete', null)).toEqual({ ok: true });
+  });
+}
+
+/** What may be ended by itself, and what may not. */
+function testCandidates(current: Harness): void {
+  test('abandon leaves a release alone that serves already', async () => {
+    const harness = current();
+    const service = contractService(harness);
+    const release = await service.release(pageApplication('kept'));
+    await service.deploy(release);
+    expect(await service.run('abandon', release)).toEqual({ ok: true });
+    expect((await harness.get(service.host)).body).toBe('kept ');
+  });
+
+  test('sweep ends a candidate that nobody will go on with, and nothing that serves', async () => {
+    const harness = current();
+    const service = contractService(harness);
+    const old = await service.release(pageApplication('serving'));
+    await service.deploy(old);
+    const candidate = await service.release(pageApplication('forgotten'));
+    await service.run('build', candidate);
+    await service.run('start', candidate);
+    const target = await harness.restarted();
+    await target.sweep(new Set(), AbortSignal.timeout(10_000));
+    expect((await observed(harness, service, target))?.runningReleaseIds).toEqual([old.releaseId]);
+    expect((await harness.get(service.host)).body).toBe('serving ');
   });
 }
