@@ -3,10 +3,8 @@ export {
   type ConfigRow,
   describeConfig,
   fields,
-  formatConfigHelp,
   type LoadConfigOptions,
   loadConfig,
-  parseConfig,
 } from './config.ts';
 export {
   createHealth,
@@ -25,19 +23,26 @@ export {
   type MetricDescription,
   type Metrics,
 } from './metrics.ts';
-export { redactedText, redactRecord } from './redact.ts';
 export {
   type ProcessHandle,
   type RunningService,
   runService,
   type ServiceDefinition,
   type SupervisionDeps,
-  superviseService,
 } from './service.ts';
 export {
   childTraceparent,
-  formatTraceparent,
   newTraceparent,
   parseTraceparent,
   type TraceContext,
 } from './trace.ts';
+export {
+  inSpan,
+  type Span,
+  type SpanAttributes,
+  type SpanEnd,
+  type SpanOptions,
+  startSpan,
+  type TracingConfig,
+  tracingFields,
+} from './tracing.ts';

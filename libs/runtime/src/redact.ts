@@ -1,5 +1,5 @@
 /** What a redacted value is replaced by. */
-export const redactedText = '[redacted]';
+const redactedText = '[redacted]';
 
 /** Endings of the names whose values never reach a log: `api_token` and `joinToken` count too. */
 const sensitiveName =

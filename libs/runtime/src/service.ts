@@ -4,6 +4,7 @@
  */
 import { type Clock, systemClock, toFault } from '@pilotfish/kernel';
 import { createLogger, type Logger } from './logger.ts';
+import { openTracing, type TracingConfig } from './tracing.ts';
 
 export interface RunningService {
   /** Ends open work and releases everything; called once. */
@@ -15,6 +16,8 @@ export interface ServiceDefinition {
   readonly logger?: Logger;
   /** How long `close` may take before the process exits regardless. Default 10 seconds. */
   readonly closeMsMax?: number;
+  /** Exports spans as this says; what waits is sent after `close`. Default: none are exported. */
+  readonly tracing?: TracingConfig;
   /** Opens resources and begins to work. The signal aborts when the process must stop. */
   start(signal: AbortSignal): Promise<RunningService>;
 }
@@ -66,7 +69,8 @@ export async function superviseService(
       beginStop(1, 'stopping after a fatal error');
     });
   }
-  const started = definition.start(stop.signal);
+  const tracing = definition.tracing && openTracing(definition.name, definition.tracing, logger);
+  const started = startAfter(tracing, () => definition.start(stop.signal));
   const failed = started.then(
     () => stopped,
     (error: unknown) => {
@@ -81,7 +85,29 @@ export async function superviseService(
   );
   const code = await Promise.race([stopped, failed]);
   const closed = await closeInTime(started, definition.closeMsMax ?? 10_000, deps);
+  await flush(tracing, deps);
   handle.exit(closed ? code : 1);
+}
+
+/** Spans that a collector does not take in this time are lost. */
+const flushMsMax = 2000;
+
+type OpeningTracing = ReturnType<typeof openTracing> | undefined;
+
+async function startAfter(
+  tracing: OpeningTracing,
+  start: () => Promise<RunningService>,
+): Promise<RunningService> {
+  if (tracing !== undefined) await tracing;
+  return await start();
+}
+
+async function flush(tracing: OpeningTracing, { clock }: SupervisionDeps): Promise<void> {
+  if (tracing === undefined) return;
+  const flushed = tracing.then((opened) => opened.close());
+  const done = new AbortController();
+  await Promise.race([flushed, clock.sleep(flushMsMax, done.signal)]);
+  done.abort();
 }
 
 async function closeInTime(
