@@ -1,8 +1,8 @@
-import { fields } from '@pilotfish/runtime';
+import { fields, tracingFields } from '@pilotfish/runtime';
 import { z } from 'zod';
 
 /** The roles of this binary; one process runs any of them together. */
-export const roleNames = ['api', 'dispatcher', 'relay', 'ingester', 'reconciler'] as const;
+const roleNames = ['api', 'dispatcher', 'relay', 'ingester', 'reconciler'] as const;
 export type RoleName = (typeof roleNames)[number];
 
 /** Every variable of core-api, for all of its roles and one-shot commands. */
@@ -69,5 +69,6 @@ export const Config = z.object({
       'Folder of this process alone for clones of repositories; may be removed while it does not run. A temporary one unless told',
     ),
   LOG_LEVEL: fields.logLevel().default('info').describe('Lines below this level are not written'),
+  ...tracingFields,
 });
 export type Config = z.infer<typeof Config>;

@@ -3,7 +3,6 @@ export {
   DeliveryReceipt,
   GitPushDelivery,
   GitRepositoryAccess,
-  GitRepositoryAccessQuery,
   genericDeliveryHeaders,
   IncomingWebhookDelivery,
 } from './http/git-hosting.ts';
@@ -14,7 +13,7 @@ export {
   ServiceLog,
   socketClose,
 } from './http/socket.ts';
-export { InstantText, idSchema } from './ids.ts';
+export { idSchema } from './ids.ts';
 export { Inflight, Route, RoutesApplied, RoutesFile, RouteTarget } from './local/routes.ts';
 export {
   InstanceExit,
@@ -49,7 +48,6 @@ export {
 export { Envelope, protocol } from './messages/envelope.ts';
 export {
   CauseClass,
-  Confirmation,
   EventBatch,
   ExecutionEvent,
   Explanation,
@@ -69,18 +67,15 @@ export {
 export { Sealed } from './messages/sealed.ts';
 export {
   EnvironmentTask,
-  Port,
   Probe,
   ServiceRelease,
   ServiceTask,
-  Source,
   TaskStage,
 } from './messages/task.ts';
 export { type BuiltInRole, builtInRoles, type Permission, permissions } from './permissions.ts';
 export {
   ApplicationSpec,
   GitSource,
-  PathFilter,
   ReleaseConfig,
   SecretReference,
   ServicePort,

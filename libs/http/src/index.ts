@@ -1,6 +1,5 @@
 export type { Documentation } from './documentation.ts';
-export { isPublic, type Membership, type Principal, type RoutePermission } from './permission.ts';
-export { problemOf, requestFault } from './problem.ts';
+export type { Membership, Principal, RoutePermission } from './permission.ts';
 export {
   buildServer,
   type Credentials,

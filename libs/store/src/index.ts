@@ -194,7 +194,6 @@ export {
   insertService,
   listReleases,
   listServices,
-  markOutOfDate,
   type NewService,
   newServiceId,
   updateService,

@@ -20,7 +20,7 @@ import { assertBelow, quotas } from '../api/quotas.ts';
 import { deleteEnvironment } from '../handlers/delete-environment.ts';
 import { defined, instantText, timesOf } from './wire.ts';
 
-export function environmentWire({ environment, cluster }: EnvironmentOnCluster): Environment {
+function environmentWire({ environment, cluster }: EnvironmentOnCluster): Environment {
   return {
     id: environment.id,
     ...timesOf(environment),

@@ -8,10 +8,10 @@ import { Healthcheck } from './healthcheck.ts';
 export const GitProvider = z.enum(['BITBUCKET', 'GITHUB', 'GITLAB']);
 export type GitProvider = z.infer<typeof GitProvider>;
 
-export const BuildMode = z.enum(['DOCKER']);
-export const CpuArchitecture = z.enum(['AMD64', 'ARM64']);
-export const PortProtocol = z.enum(['HTTP', 'GRPC', 'TCP', 'UDP']);
-export const StorageType = z.enum(['FAST_SSD']);
+const BuildMode = z.enum(['DOCKER']);
+const CpuArchitecture = z.enum(['AMD64', 'ARM64']);
+const PortProtocol = z.enum(['HTTP', 'GRPC', 'TCP', 'UDP']);
+const StorageType = z.enum(['FAST_SSD']);
 export const ServiceType = z.enum([
   'APPLICATION',
   'DATABASE',
@@ -36,7 +36,7 @@ export const ApplicationGitRepositoryRequest = z
   .meta({ id: 'ApplicationGitRepositoryRequest' });
 export type ApplicationGitRepositoryRequest = z.infer<typeof ApplicationGitRepositoryRequest>;
 
-export const ApplicationGitRepository = z
+const ApplicationGitRepository = z
   .object({
     has_access: z.boolean().exactOptional(),
     provider: GitProvider,
@@ -73,10 +73,9 @@ export const ServicePortRequest = z
   .meta({ id: 'ServicePortRequest' });
 export type ServicePortRequest = z.infer<typeof ServicePortRequest>;
 
-export const ServicePortResponse = z
+const ServicePortResponse = z
   .object({ id: z.uuid(), ...portFields, protocol: PortProtocol })
   .meta({ id: 'ServicePort' });
-export type ServicePortResponse = z.infer<typeof ServicePortResponse>;
 
 const storage = { type: StorageType, size: z.int().min(1), mount_point: z.string() };
 const StorageRequest = z.strictObject({ id: z.uuid().exactOptional(), ...storage });

@@ -3,7 +3,7 @@ import { InstantText } from '../ids.ts';
 import { ServiceType } from './application.ts';
 import { Origin, State, StatusDetails } from './status.ts';
 
-export const DeploymentHistoryTriggerAction = z.enum([
+const DeploymentHistoryTriggerAction = z.enum([
   'DEPLOY',
   'DELETE',
   'RESTART',
@@ -27,10 +27,9 @@ export const DeploymentHistoryActionStatus = z.enum([
 ]);
 export type DeploymentHistoryActionStatus = z.infer<typeof DeploymentHistoryActionStatus>;
 
-export const StageStatus = z.enum(['QUEUED', 'ONGOING', 'DONE', 'ERROR', 'SKIPPED', 'CANCELED']);
-export type StageStatus = z.infer<typeof StageStatus>;
+const StageStatus = z.enum(['QUEUED', 'ONGOING', 'DONE', 'ERROR', 'SKIPPED', 'CANCELED']);
 
-export const DeploymentHistoryAuditingData = z
+const DeploymentHistoryAuditingData = z
   .object({
     created_at: InstantText,
     updated_at: InstantText,
@@ -39,7 +38,7 @@ export const DeploymentHistoryAuditingData = z
   })
   .meta({ id: 'DeploymentHistoryAuditingData' });
 
-export const Commit = z
+const Commit = z
   .object({
     created_at: InstantText,
     git_commit_id: z.string(),
@@ -52,7 +51,7 @@ export const Commit = z
   .meta({ id: 'Commit' });
 
 /** The branch of the wire's union that applications take; the others come with their services. */
-export const ApplicationDeploymentDetails = z
+const ApplicationDeploymentDetails = z
   .object({ commit: Commit.nullable(), build_pod_name: z.string() })
   .meta({ id: 'ApplicationDeploymentDetails' });
 
@@ -75,7 +74,7 @@ export const DeploymentHistoryService = z
   .meta({ id: 'DeploymentHistoryService' });
 export type DeploymentHistoryService = z.infer<typeof DeploymentHistoryService>;
 
-export const DeploymentHistoryStage = z
+const DeploymentHistoryStage = z
   .object({
     name: z.string(),
     status: StageStatus,

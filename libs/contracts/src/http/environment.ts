@@ -2,11 +2,10 @@ import { z } from 'zod';
 import { InstantText } from '../ids.ts';
 import { base, listOf, ReferenceObject, ResourceName } from './base.ts';
 
-export const EnvironmentMode = z.enum(['DEVELOPMENT', 'PREVIEW', 'PRODUCTION', 'STAGING']);
-export type EnvironmentMode = z.infer<typeof EnvironmentMode>;
+const EnvironmentMode = z.enum(['DEVELOPMENT', 'PREVIEW', 'PRODUCTION', 'STAGING']);
 
 /** Previews are made by pull requests, never by request. */
-export const CreateEnvironmentMode = EnvironmentMode.exclude(['PREVIEW']);
+const CreateEnvironmentMode = EnvironmentMode.exclude(['PREVIEW']);
 
 export const CreateEnvironmentRequest = z
   .strictObject({

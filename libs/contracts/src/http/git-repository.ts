@@ -4,7 +4,7 @@ import { idSchema } from '../ids.ts';
 import { base, listOf } from './base.ts';
 
 /** The last part of a repository's URL, without `.git`. */
-export const GitRepositoryName = z
+const GitRepositoryName = z
   .string()
   .max(100)
   .regex(/^[a-z0-9][a-z0-9._-]*$/, 'must be lower-case letters, digits, dots, dashes, underscores')

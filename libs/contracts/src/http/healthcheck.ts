@@ -3,7 +3,7 @@ import { z } from 'zod';
 const port = z.int().min(1).max(65_535);
 
 /** How a probe asks: exactly one of these is set, the others are absent or null. */
-export const ProbeType = z
+const ProbeType = z
   .strictObject({
     tcp: z
       .strictObject({ port: port.exactOptional(), host: z.string().nullable().exactOptional() })

@@ -4,8 +4,7 @@ import { InstantText, idSchema } from '../ids.ts';
 import { listOf, ResourceName } from './base.ts';
 
 /** How a sender signs. GITEA includes Forgejo; GENERIC is documented for any sender. */
-export const WebhookProvider = z.enum(['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA', 'GENERIC']);
-export type WebhookProvider = z.infer<typeof WebhookProvider>;
+const WebhookProvider = z.enum(['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA', 'GENERIC']);
 
 export const IncomingWebhookRequest = z
   .strictObject({ name: ResourceName, provider: WebhookProvider })

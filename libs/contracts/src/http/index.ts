@@ -11,48 +11,33 @@ export {
 export {
   Application,
   ApplicationEditRequest,
-  ApplicationGitRepository,
   ApplicationGitRepositoryRequest,
   ApplicationRequest,
   ApplicationResponseList,
   GitProvider,
   ServicePortRequest,
-  ServicePortResponse,
-  ServiceType,
 } from './application.ts';
-export { listOf, ReferenceObject } from './base.ts';
 export {
-  ApplicationDeploymentDetails,
   DeploymentHistoryActionStatus,
-  DeploymentHistoryEnvironmentPaginatedResponseListV2,
   DeploymentHistoryEnvironmentV2,
   DeploymentHistoryService,
-  DeploymentHistoryStage,
-  StageStatus,
 } from './deployment-history.ts';
 export {
   ApplicationDeploymentRestriction,
   ApplicationDeploymentRestrictionRequest,
 } from './deployment-restriction.ts';
-export { Engine, EngineJoinToken, EngineJoinTokenRequest, EngineList } from './engine.ts';
+export { Engine } from './engine.ts';
 export {
   CreateEnvironmentRequest,
-  DeploymentQueue,
   Environment,
   EnvironmentEditRequest,
-  EnvironmentMode,
   EnvironmentResponseList,
 } from './environment.ts';
-export { GitRepository, GitRepositoryList, GitRepositoryRequest } from './git-repository.ts';
-export { Healthcheck, WireProbe } from './healthcheck.ts';
+export { GitRepository } from './git-repository.ts';
+export { WireProbe } from './healthcheck.ts';
 export {
   IncomingWebhook,
-  IncomingWebhookDeliveryList,
   IncomingWebhookDeliverySummary,
-  IncomingWebhookList,
-  IncomingWebhookRequest,
-  IncomingWebhookWithSecret,
-  WebhookProvider,
 } from './incoming-webhook.ts';
 export { Link, LinkResponseList } from './link.ts';
 export type {
@@ -74,20 +59,14 @@ export {
 export { Project, ProjectRequest, ProjectResponseList } from './project.ts';
 export {
   Release,
-  ReleaseList,
-  RollbackRequest,
-  RollbackStatus,
   VariableDifference,
 } from './release.ts';
 export {
   CancelDeploymentRequest,
-  DeploymentStatus,
   DeployRequest,
   EnvironmentStatus,
   EnvironmentStatuses,
   Origin,
-  ServiceStepMetrics,
-  State,
   Status,
   StatusDetails,
 } from './status.ts';

@@ -35,8 +35,7 @@ export const State = z.enum([
 ]);
 export type State = z.infer<typeof State>;
 
-export const DeploymentStatus = z.enum(['NEVER_DEPLOYED', 'OUT_OF_DATE', 'UP_TO_DATE']);
-export type DeploymentStatus = z.infer<typeof DeploymentStatus>;
+const DeploymentStatus = z.enum(['NEVER_DEPLOYED', 'OUT_OF_DATE', 'UP_TO_DATE']);
 
 /** Who asked. */
 export const Origin = z.enum([
@@ -50,8 +49,8 @@ export const Origin = z.enum([
 ]);
 export type Origin = z.infer<typeof Origin>;
 
-export const ServiceAction = z.enum(['DEPLOY', 'DELETE', 'RESTART', 'STOP', 'UNKNOWN']);
-export const ServiceActionStatus = z.enum([
+const ServiceAction = z.enum(['DEPLOY', 'DELETE', 'RESTART', 'STOP', 'UNKNOWN']);
+const ServiceActionStatus = z.enum([
   'QUEUED',
   'ONGOING',
   'SUCCESS',
@@ -61,7 +60,7 @@ export const ServiceActionStatus = z.enum([
   'CANCELING',
   'NEVER',
 ]);
-export const ServiceSubAction = z.enum([
+const ServiceSubAction = z.enum([
   'NONE',
   'TERRAFORM_PLAN_ONLY',
   'TERRAFORM_PLAN_AND_APPLY',
@@ -79,7 +78,7 @@ export type StatusDetails = z.infer<typeof StatusDetails>;
 const stepStatus = z.enum(['SUCCESS', 'ERROR', 'CANCEL', 'SKIP']);
 
 /** Times of the last deployment's steps, in seconds. */
-export const ServiceStepMetrics = z
+const ServiceStepMetrics = z
   .object({
     total_duration_sec: z.int().nullable(),
     total_computing_duration_sec: z.int(),
@@ -104,7 +103,6 @@ export const ServiceStepMetrics = z
     ),
   })
   .meta({ id: 'ServiceStepMetrics' });
-export type ServiceStepMetrics = z.infer<typeof ServiceStepMetrics>;
 
 /** The state of one service. */
 export const Status = z

@@ -14,7 +14,7 @@ export const VariableScope = z.enum([
 ]);
 export type VariableScope = z.infer<typeof VariableScope>;
 
-export const VariableType = z.enum([
+const VariableType = z.enum([
   'VALUE',
   'ALIAS',
   'OVERRIDE',
@@ -25,7 +25,7 @@ export const VariableType = z.enum([
 ]);
 
 /** Services that a variable can belong to. */
-export const LinkedServiceType = z.enum([
+const LinkedServiceType = z.enum([
   'APPLICATION',
   'CONTAINER',
   'DATABASE',

@@ -96,18 +96,6 @@ export async function updateService(
   return row;
 }
 
-/** Marks services of a scope whose configuration changed after their release was made. */
-export async function markOutOfDate(
-  tx: TenantTransaction,
-  serviceIds: readonly ServiceId[],
-): Promise<void> {
-  if (serviceIds.length === 0) return;
-  await tx.db
-    .update(services)
-    .set({ outOfDate: true })
-    .where(and(alive(tx), inArray(services.id, [...serviceIds])));
-}
-
 /** A service's releases, newest first. */
 export async function listReleases(
   tx: TenantTransaction,
