@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionId } from '@pilotfish/kernel';
 import type { BuildJournal } from './build/build-journal.ts';
-import { killBuild } from './build/kill-build.ts';
+import { killBuild, killTraces } from './build/kill-build.ts';
 import { allCandidates, pruneReleases, removeUnused } from './steps/prune.ts';
 import { servingRelease } from './steps/service-route.ts';
 import type { StepDeps } from './steps/step-deps.ts';
@@ -29,7 +29,10 @@ export async function sweep(
       deps.logger.info({ buildId, executionId, killed }, 'Ended the build of a former engine');
     }),
   );
-  for (const folder of [deps.layout.work, deps.layout.trash]) await emptyFolder(folder);
+  // Git and cp of a former engine are no part of a build's processes; they work in these folders.
+  const { work, repositories, trash } = deps.layout;
+  for (const folder of [work, repositories]) await killTraces(deps.clock, { folder });
+  for (const folder of [work, trash]) await emptyFolder(folder);
   await endCandidates(deps, openExecutions, signal);
   await removeUnused(deps, await allCandidates(deps));
 }

@@ -183,7 +183,7 @@ process.exit(0);
 describe('builds', () => {
   let harness: ProcessTargetHarness;
   beforeAll(async () => {
-    harness = await createHarness({ buildOutputBytesMax: 2000, buildLineBytesMax: 100 });
+    harness = await createHarness({ buildOutputBytesMax: 4000, buildLineBytesMax: 100 });
   });
   afterAll(() => harness?.close());
 

@@ -154,6 +154,9 @@ function reportPlan(context: StepContext, plan: BuildPlan): void {
   }
 }
 
+/** Longer timers fire at once: they are 32-bit numbers. */
+const timeoutMsMax = 2 ** 31 - 1;
+
 interface Commands {
   run(phase: 'install' | 'build', argv: readonly string[]): Promise<StepOutcome>;
 }
@@ -185,15 +188,12 @@ async function createCommands(
         argv,
         cwd: work.folder,
         environment,
-        timeoutMs: Math.max(1, deadlineMs - startedMs),
+        timeoutMs: Math.min(Math.max(1, deadlineMs - startedMs), timeoutMsMax),
         output: { lineBytesMax: deps.limits.buildLineBytesMax, totalBytesMax: bytesLeft },
-        onLine(text) {
-          const scrubbed = scrub(text);
-          bytesLeft = Math.max(0, bytesLeft - Buffer.byteLength(scrubbed) - 1);
-          line(scrubbed);
-        },
+        onLine: (text) => line(scrub(text)),
         signal: context.signal,
       });
+      bytesLeft = Math.max(0, bytesLeft - end.usedBytes);
       if (end.dropped.lines > 0) {
         line(`… ${end.dropped.lines} more lines (${end.dropped.bytes} bytes) are not kept`);
       }

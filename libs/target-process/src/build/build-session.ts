@@ -32,6 +32,8 @@ export interface CommandEnd {
   /** The newest lines of its output. */
   readonly tail: readonly string[];
   readonly dropped: { readonly lines: number; readonly bytes: number };
+  /** How much of the output's limit it took. */
+  readonly usedBytes: number;
 }
 
 export interface BuildSession {
@@ -116,7 +118,8 @@ async function runCommand(
     await killing;
     await Promise.race([closed, deps.clock.sleep(1000, timer.signal).catch(() => {})]);
     command.signal.throwIfAborted();
-    return { code, signal, timedOut, tail: output.tail, dropped: output.dropped };
+    const { tail, dropped } = output;
+    return { code, signal, timedOut, tail, dropped, usedBytes: output.usedBytes() };
   } catch (thrown) {
     // A journal that cannot be written, a program that cannot be started: nothing may go on.
     kill();

@@ -1,6 +1,6 @@
 import type { Clock } from '@pilotfish/kernel';
 import type { JournalEntry } from './build-journal.ts';
-import { findProcesses, isAlive } from './process-table.ts';
+import { type BuildTraces, findProcesses, isAlive } from './process-table.ts';
 
 /** A process in uninterruptible sleep outlives SIGKILL until its disk answers. */
 const killMsMax = 10_000;
@@ -22,7 +22,12 @@ export async function killBuild(clock: Clock, entry: JournalEntry): Promise<numb
     // The leader of its group and the parent of the build's pid namespace, where it has one.
     if (isAlive(started)) signal(-started.pid);
   }
-  const traces = { marker: `${buildVariable}=${entry.buildId}`, folder: entry.folder };
+  const marker = `${buildVariable}=${entry.buildId}`;
+  return killTraces(clock, { marker, folder: entry.folder });
+}
+
+/** Ends all processes that carry the traces; see `killBuild`. */
+export async function killTraces(clock: Clock, traces: BuildTraces): Promise<number> {
   const giveUpMs = clock.monotonicMs() + killMsMax;
   const killed = new Set<number>();
   for (let quiet = 0; quiet < 2 && clock.monotonicMs() < giveUpMs; ) {

@@ -17,11 +17,16 @@ export interface OutputCounter {
   readonly dropped: { lines: number; bytes: number };
   /** The newest lines, also of what was dropped: the end says why a command failed. */
   readonly tail: readonly string[];
+  /** What was given out so far, as counted against the total. */
+  usedBytes(): number;
   /** One splitter per stream, all under the same total. */
   stream(): OutputLines;
 }
 
 const tailLines = 200;
+/** What a line costs beside its text: without it, empty lines would be without limit. */
+const lineOverheadBytes = 64;
+
 /**
  * Cuts output into lines within limits: a build that prints without end costs neither memory nor
  * the event stream. Progress bars that overwrite themselves give their last state only.
@@ -40,17 +45,22 @@ export function createOutputCounter(
     tail.push(text);
     if (tail.length > tailLines) tail.shift();
     const bytes = Buffer.byteLength(text);
-    if (total + bytes > limits.totalBytesMax) {
+    if (total + bytes + lineOverheadBytes > limits.totalBytesMax) {
       // From here on everything is dropped, so that the text has one end and not gaps.
       total = limits.totalBytesMax;
       dropped.lines += 1;
       dropped.bytes += bytes;
       return;
     }
-    total += bytes + 1;
+    total += bytes + lineOverheadBytes;
     onLine(text);
   };
-  return { dropped, tail, stream: () => createStream(limits.lineBytesMax, emit) };
+  return {
+    dropped,
+    tail,
+    usedBytes: () => total,
+    stream: () => createStream(limits.lineBytesMax, emit),
+  };
 }
 
 function createStream(

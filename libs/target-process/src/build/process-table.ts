@@ -36,8 +36,8 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 export interface BuildTraces {
   /** `NAME=value` in the environment that every process of the build inherits. */
-  readonly marker: string;
-  /** Below it the build works; also finds processes that emptied their environment. */
+  readonly marker?: string;
+  /** Below it they work; also finds processes that emptied their environment. */
   readonly folder: string;
 }
 
@@ -47,7 +47,8 @@ export function findProcesses(traces: BuildTraces): number[] {
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
-    if (isMarked(pid, traces.marker) || worksIn(pid, traces.folder)) found.push(pid);
+    const marked = traces.marker !== undefined && isMarked(pid, traces.marker);
+    if (marked || worksIn(pid, traces.folder)) found.push(pid);
   }
   return found;
 }

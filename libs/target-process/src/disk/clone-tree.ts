@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 
 /**
@@ -7,13 +8,15 @@ import { Fault } from '@pilotfish/kernel';
  * 20,000 files.
  */
 export function cloneTree(from: string, to: string, signal: AbortSignal): Promise<void> {
-  return cp(['-a', '--reflink=auto', '-T', '--', from, to], signal);
+  return cp(['-a', '--reflink=auto', '-T', '--', from, to], dirname(to), signal);
 }
 
-function cp(args: readonly string[], signal: AbortSignal): Promise<void> {
+function cp(args: readonly string[], cwd: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     let errors = '';
-    const child = spawn('cp', args, { stdio: ['ignore', 'ignore', 'pipe'], signal });
+    // In the folder that it writes to, where the sweep of the next engine finds it.
+    const stdio = ['ignore', 'ignore', 'pipe'] as const;
+    const child = spawn('cp', args, { cwd, signal, stdio: [...stdio] });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       errors = (errors + text).slice(0, 2000);
     });

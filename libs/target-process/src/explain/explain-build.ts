@@ -25,6 +25,13 @@ const syncLockfile =
 const installPatterns: readonly FailurePattern[] = [
   {
     cause: 'BUILD_FAILED',
+    line: /Failed to replace env in config: \$\{(\w+)\}/,
+    summary: (match) => `.npmrc asks for the variable ${match[1]}, which the build does not have.`,
+    suggestion: () =>
+      'Builds see variables and no secrets: set it as a variable, or let the operator configure the registry.',
+  },
+  {
+    cause: 'BUILD_FAILED',
     line: /can only install packages when your package\.json|ERR_PNPM_OUTDATED_LOCKFILE|lockfile needs to be updated|lockfile would have been modified/,
     summary: () => 'The lockfile does not match package.json.',
     suggestion: () => syncLockfile,

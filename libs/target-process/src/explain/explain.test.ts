@@ -67,6 +67,16 @@ describe('a failed installation', () => {
     expect(lines.join('\n')).toContain('@example/not-there');
   });
 
+  test('names the variable that a private registry needs', () => {
+    const tail = [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: as npm prints it
+      'npm warn Failed to replace env in config: ${NPM_TOKEN}',
+      'npm error code E401',
+    ];
+    const { summary } = explained(explainBuild(failedBuild('install', { tail })));
+    expect(summary).toContain('NPM_TOKEN');
+  });
+
   test('names dependencies that exclude each other', () => {
     const { summary, lines } = install('npm-conflict');
     expect(summary).toContain('exclude each other');
