@@ -1,4 +1,4 @@
-import { fields } from '@pilotfish/runtime';
+import { fields, tracingFields } from '@pilotfish/runtime';
 import { z } from 'zod';
 
 /** Every variable that the engine reads. */
@@ -65,5 +65,6 @@ export const Config = z.object({
       'Builds kept per service, the serving one included: how far back a rollback is quick',
     ),
   LOG_LEVEL: fields.logLevel().default('info').describe('Least severe level of its own log'),
+  ...tracingFields,
 });
 export type Config = z.infer<typeof Config>;

@@ -179,7 +179,7 @@ function connectParts(
   signal: AbortSignal,
 ): Promise<void> {
   const { clusterId, clock, logs } = deps;
-  const { ledger, publisher, runner, shipper } = parts;
+  const { ledger, publisher, shipper } = parts;
   uplink.use(bus);
   bus.subscribe(messages.confirmed, { clusterId }, ({ body }) => {
     for (const { executionId, sequence } of body.confirmed) {
@@ -192,7 +192,7 @@ function connectParts(
     ...deps,
     bus: {
       hello: (hello) => bus.request(messages.hello, { clusterId }, hello, { timeoutMs: 5000 }),
-      heartbeat: () => bus.ring(messages.heartbeat, { clusterId }, heartbeatOf(deps, runner)),
+      heartbeat: () => bus.ring(messages.heartbeat, { clusterId }, heartbeatOf(deps, parts)),
       isConnected: uplink.isConnected,
       onConnected: (listener) => bus.onConnected(listener),
     },

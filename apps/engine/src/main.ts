@@ -9,5 +9,6 @@ const logger = createLogger({ name, level: config.LOG_LEVEL });
 await runService({
   name,
   logger,
+  tracing: config,
   start: (signal) => buildApp({ config, logger, hostEnvironment: process.env }, signal),
 });

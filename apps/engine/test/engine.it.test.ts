@@ -282,3 +282,45 @@ test('lines of applications are sent on from a cursor and read on request', asyn
   const reply = await plane.control({ kind: 'read_logs', serviceId, afterSequence: 3, limit: 10 });
   expect(reply).toMatchObject({ kind: 'log_lines', lines: [{ sequence: 4 }, { sequence: 5 }] });
 });
+
+test('a forced cancel stops even what a plain one would bring to its end', async () => {
+  await start();
+  const first = task([stageOf(serviceTask())]);
+  const [service] = first.stages[0]!.services;
+  await plane.publish(first);
+  await expect.poll(() => plane.ended(first.executionId), patience).toBe(true);
+  const again = serviceTask({ serviceId: service!.serviceId }, { FAKE_RETIRE: 'hang' });
+  const { environmentId } = first;
+  const second = task([stageOf(again)], { environmentId, generation: 2 });
+  const { executionId } = second;
+  await plane.publish(second);
+  const steps = () =>
+    target.effects().flatMap((effect) => (effect.executionId === executionId ? effect.step : []));
+  await expect.poll(() => steps().at(-1), patience).toBe('retire');
+  await plane.control({ kind: 'cancel', executionId, force: false });
+  expect(engine.runner.running()).toHaveLength(1);
+  await plane.control({ kind: 'cancel', executionId, force: true });
+  await expect.poll(() => plane.ended(executionId), patience).toBe(true);
+  // It serves already: canceled or not, that is what happened.
+  expect(plane.terminals(executionId)).toMatchObject([{ outcome: 'SUCCEEDED' }]);
+  const warning = expect.objectContaining({ severity: 'WARNING', step: 'STOP' });
+  expect(plane.events(executionId)).toContainEqual(warning);
+});
+
+test('a running execution that is issued again goes on under the new attempt', async () => {
+  await start();
+  const deployment = task([stageOf(serviceTask({}, { FAKE_AWAIT_HEALTHY: 'hang' }))]);
+  const { executionId } = deployment;
+  plane.confirming = false;
+  await plane.publish(deployment);
+  await expect.poll(() => target.effects().at(-1)?.step, patience).toBe('await_healthy');
+  await plane.publish({ ...deployment, attempt: 2 });
+  await expect.poll(() => engine.ledger.find(executionId)?.row.attempt, patience).toBe(2);
+  plane.confirming = true;
+  await plane.control({ kind: 'cancel', executionId, force: false });
+  await expect.poll(() => engine.ledger.find(executionId)?.state, patience).toBe('confirmed');
+  const again = plane.batches.filter(({ attempt }) => attempt === 2);
+  expect(again[0]?.events[0]?.sequence).toBe(1);
+  expect(plane.contradictions).toEqual([]);
+  expect(target.effects().filter(({ effect }) => effect === 'started')).toHaveLength(1);
+});

@@ -64,6 +64,11 @@ const scenario = fc.record({
   /** How many points each life lasts; the last one is not killed. */
   lives: fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 4 }),
   cancelAt: fc.option(fc.integer({ min: 1, max: 30 }), { freq: 2 }),
+  /** When the control plane issues it again, and of how many confirmed events it knows less then. */
+  reissue: fc.option(
+    fc.record({ at: fc.integer({ min: 1, max: 30 }), forgotten: fc.integer({ min: 0, max: 5 }) }),
+    { freq: 2 },
+  ),
   confirmEvery: fc.integer({ min: 1, max: 9 }),
 });
 type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never;
@@ -190,7 +195,7 @@ async function play(chosen: Scenario): Promise<void> {
 async function continueExecution(
   core: Core,
   task: EnvironmentTask,
-  { cancelAt, confirmEvery }: Scenario,
+  { cancelAt, confirmEvery, reissue }: Scenario,
   witness: Witness,
 ): Promise<void> {
   const execution = core.ledger.find(task.executionId) ?? (await core.ledger.receive(rowOf(task)));
@@ -203,6 +208,12 @@ async function continueExecution(
   if (!isOpen(execution)) ended = true;
   for (let looks = 1; !ended; looks += 1) {
     if (looks === cancelAt) await core.ledger.cancel(execution, 'safe');
+    if (looks === reissue?.at) {
+      const { attempt, epoch, lease } = execution.row;
+      const sequenceFloor = Math.max(0, execution.confirmedSequence - reissue.forgotten);
+      const again = { epoch, lease, attempt: attempt + 1, sequenceFloor, task };
+      await core.ledger.reissue(execution, again);
+    }
     await witness.look(core, execution, confirmEvery);
   }
   await running;

@@ -44,7 +44,7 @@ export function helloOf(
 
 export function heartbeatOf(
   { engineId, clock }: { readonly engineId: EngineId; readonly clock: Clock },
-  runner: Runner,
+  { runner, ledger }: { readonly runner: Runner; readonly ledger: Ledger },
 ): Heartbeat {
   return {
     engineId,
@@ -54,5 +54,6 @@ export function heartbeatOf(
       .map(({ executionId }) => executionId)
       .slice(0, 100),
     freeSlots: runner.freeSlots(),
+    highestEpoch: ledger.highestEpoch(),
   };
 }
