@@ -84,6 +84,8 @@ export async function createHarness(
     commit: (files) => commitFiles(join(folder, 'repositories', String(++repositories)), files),
     get: (host, path = '/') => get(neighbours.edgePort, host, path),
     async close() {
+      // A test that failed may have left builds behind.
+      await (await create()).sweep(new Set(), AbortSignal.timeout(20_000));
       for (const supervisor of supervisors) supervisor.close();
       await neighbours.close();
       await git.close();
