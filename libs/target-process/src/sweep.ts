@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionId } from '@pilotfish/kernel';
+import { type ExecutionId, toFault } from '@pilotfish/kernel';
 import type { BuildJournal } from './build/build-journal.ts';
 import { killBuild, killTraces } from './build/kill-build.ts';
 import { allCandidates, pruneReleases, removeUnused } from './steps/prune.ts';
@@ -33,8 +33,24 @@ export async function sweep(
   const { work, repositories, trash } = deps.layout;
   for (const folder of [work, repositories]) await killTraces(deps.clock, { folder });
   for (const folder of [work, trash]) await emptyFolder(folder);
-  await endCandidates(deps, openExecutions, signal);
-  await removeUnused(deps, await allCandidates(deps));
+  await cautiously(deps, signal, () => endCandidates(deps, openExecutions, signal));
+  await cautiously(deps, signal, async () => removeUnused(deps, await allCandidates(deps)));
+}
+
+/** A damaged record ends the clean-up with nothing more removed, and does not keep the engine down. */
+async function cautiously(
+  deps: SweepDeps,
+  signal: AbortSignal,
+  cleanUp: () => Promise<void>,
+): Promise<void> {
+  try {
+    await cleanUp();
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const fault = toFault(thrown);
+    if (fault.retryable || fault.code !== 'internal') throw thrown;
+    deps.logger.warn({ err: thrown }, 'Part of the clean-up was left out');
+  }
 }
 
 async function emptyFolder(folder: string): Promise<void> {

@@ -42,6 +42,8 @@ export async function instanceSpec(
       LANG: 'C.UTF-8',
       PATH: `${join(cwd, 'node_modules', '.bin')}:${path}`,
       ...(artefact.plan.node === null ? {} : { NODE_ENV: 'production' }),
+      // What brought it here, under the name by which OpenTelemetry's tools look for it.
+      ...(context.trace === null ? {} : { TRACEPARENT: context.trace }),
       ...variables,
       ...secrets,
     },
