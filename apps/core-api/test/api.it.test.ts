@@ -1,6 +1,7 @@
 /** What the API promises beyond single operations. */
 import { createHash } from 'node:crypto';
 import { operations } from '@pilotfish/contracts/http';
+import type { ApiTokenId } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
@@ -127,7 +128,7 @@ test('variables show what a scope inherits, and mark deployed services as behind
   const { body: environment } = await api.get(`/environment/${application.environment.id}`);
   await scene.variable(environment.project.id, 'WIDE');
   const listed = await api.get(`/variable?parent_id=${applicationId}&scope=APPLICATION`);
-  const scopes = listed.body.results.map((v: { key: string; scope: string }) => [v.key, v.scope]);
+  const scopes = listed.body.results.map((v) => [v.key, v.scope]);
   expect(scopes).toContainEqual(['WIDE', 'PROJECT']);
   expect(scopes).toContainEqual(['QOVERY_PROJECT_ID', 'BUILT_IN']);
   const status = await api.get(`/application/${applicationId}/status`);
@@ -152,7 +153,7 @@ test('a rollback restores the release and names the variables that differ', asyn
   await api.call({ method: 'DELETE', url: `/variable/${removed}` });
   await scene.variable(projectId, 'ADDED');
   const releases = await api.get(`/application/${applicationId}/release`);
-  const releaseId = releases.body.results[0].id;
+  const releaseId = releases.body.results[0]?.id;
   const answer = await api.post(`/application/${applicationId}/rollback`, {
     release_id: releaseId,
   });
@@ -237,7 +238,7 @@ test('an expired token lets nobody in', async () => {
     tx.db
       .update(tables.apiTokens)
       .set({ expiresAt: Temporal.Instant.from('2020-01-01T00:00:00Z') })
-      .where(eq(tables.apiTokens.id, body.id)),
+      .where(eq(tables.apiTokens.id, body.id as ApiTokenId)),
   );
   expect((await api.call({ method: 'GET', url, token: body.token })).status).toBe(401);
 });

@@ -24,10 +24,23 @@ import { createSourceAccess } from '../src/executions/source-access.ts';
 import { createOrganization } from '../src/handlers/create-organization.ts';
 import { keyPurposes } from '../src/identity.ts';
 
+/** Parsed JSON with the names that tests read; whether they are there is for `expect` to say. */
+export interface AnswerBody {
+  readonly [name: string]: unknown;
+  readonly id: string;
+  readonly token: string;
+  readonly secret: string;
+  readonly detail: string;
+  readonly engine_id: string;
+  readonly credentials_jwt: string;
+  readonly results: readonly AnswerBody[];
+  readonly environment: AnswerBody;
+  readonly project: AnswerBody;
+}
+
 export interface ApiAnswer {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-  readonly body: any;
+  readonly body: AnswerBody;
   readonly headers: Readonly<Record<string, unknown>>;
 }
 

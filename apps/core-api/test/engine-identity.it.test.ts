@@ -72,8 +72,8 @@ test('a revoked engine is cut off at once, gets nothing more, and leaves its clu
   const joinToken = await scene.joinToken();
   const { user, body } = scene.enrolment(joinToken);
   const enrolled = (await enrol(api, body)).body;
-  const credentials = () => ({ jwt: enrolled.credentials_jwt as string, seed: user.seed });
-  const engineId = enrolled.engine_id as string;
+  const credentials = () => ({ jwt: enrolled.credentials_jwt, seed: user.seed });
+  const engineId = enrolled.engine_id;
   const bus = await nats.open({ party: 'engine', engineId, credentials });
   expect(bus.state()).toBe('connected');
 

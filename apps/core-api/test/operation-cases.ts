@@ -41,7 +41,7 @@ export class Scene {
   async #made(url: string, body: unknown): Promise<string> {
     const answer = await this.api.post(url, body);
     if (answer.status >= 300) throw new Error(`${url}: ${JSON.stringify(answer.body)}`);
-    return answer.body.id as string;
+    return answer.body.id;
   }
 
   project(name = `project ${randomUUIDv7()}`): Promise<string> {
@@ -86,7 +86,7 @@ export class Scene {
   async released(): Promise<{ applicationId: string; releaseId: string }> {
     const { applicationId } = await this.deploying();
     const { body } = await this.api.get(`/application/${applicationId}/release`);
-    const releaseId = body.results[0].id as string;
+    const releaseId = body.results[0]?.id ?? '';
     await this.api.store.tenant(this.api.context, (tx) =>
       tx.db.update(tables.releases).set({
         status: 'ACTIVE',
@@ -160,7 +160,7 @@ export class Scene {
 
   async joinToken(): Promise<string> {
     const url = `/cluster/${this.api.clusterId}/engineJoinToken`;
-    return (await this.api.post(url)).body.token as string;
+    return (await this.api.post(url)).body.token;
   }
 
   enrolment(joinToken: string) {
@@ -184,7 +184,7 @@ export class Scene {
     const { user, body } = this.enrolment(await this.joinToken());
     const answer = await this.api.call({ method: 'POST', url: '/engine/enrol', body, token: null });
     if (answer.status !== 201) throw new Error(JSON.stringify(answer.body));
-    return { user, engineId: answer.body.engine_id as string };
+    return { user, engineId: answer.body.engine_id };
   }
 
   async apiToken(): Promise<string> {
@@ -404,7 +404,7 @@ export const operationCases: Record<OperationId, OperationCase> = {
     async conflict(s) {
       const { applicationId } = await s.deploying();
       const { body } = await s.api.get(`/application/${applicationId}/release`);
-      return { params: { applicationId }, body: { release_id: body.results[0].id } };
+      return { params: { applicationId }, body: { release_id: body.results[0]?.id } };
     },
   },
   listApplicationReleases: {
