@@ -35,8 +35,9 @@ const argv = process.argv.slice(2);
 const config = loadConfig(Config, { name, env: process.env, argv });
 const logger = createLogger({ name, level: config.LOG_LEVEL });
 const [word] = argv;
-if (word === undefined) await runService({ name, logger, start: () => startRoles(config, logger) });
-else await runCommand(word);
+if (word === undefined) {
+  await runService({ name, logger, tracing: config, start: () => startRoles(config, logger) });
+} else await runCommand(word);
 
 async function runCommand(commandName: string): Promise<void> {
   const load = commands[commandName];

@@ -1,4 +1,4 @@
-import { fields } from '@pilotfish/runtime';
+import { fields, tracingFields } from '@pilotfish/runtime';
 import { z } from 'zod';
 
 const mebibyte = 1024 * 1024;
@@ -35,5 +35,6 @@ export const Config = z.object({
     .default(900)
     .describe('How long a push stays to show the log of its deployment; 0 shows none'),
   LOG_LEVEL: fields.logLevel().default('info').describe('Least severe level that is logged'),
+  ...tracingFields,
 });
 export type Config = z.infer<typeof Config>;

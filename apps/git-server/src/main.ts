@@ -21,6 +21,7 @@ const logger = createLogger({ name, level: config.LOG_LEVEL });
 await runService({
   name,
   logger,
+  tracing: config,
   async start() {
     const host = config.GIT_SERVER_HOST;
     const port = config.GIT_SERVER_PORT;

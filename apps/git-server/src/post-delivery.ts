@@ -5,8 +5,8 @@ import {
   genericDeliveryHeaders,
 } from '@pilotfish/contracts';
 import { managedHookSecret } from '@pilotfish/crypto';
-import type { OrganizationId, RepositoryId } from '@pilotfish/kernel';
-import { childTraceparent } from '@pilotfish/runtime';
+import { Fault, type OrganizationId, type RepositoryId } from '@pilotfish/kernel';
+import { startSpan } from '@pilotfish/runtime';
 import type { Repository } from './repositories.ts';
 
 /** One moved ref, to be told to the webhook-gateway. */
@@ -41,8 +41,29 @@ const answerMsMax = 10_000;
 
 /** Posts as any other sender of GENERIC deliveries does: signed, over HTTP. */
 export function createPostDelivery(deps: PostDeliveryDeps): PostDelivery {
-  const webhookUrl = deps.webhookUrl.replace(/\/+$/, '');
+  const post = createPost(deps);
   return async (announcement, signal) => {
+    const parent = announcement.trace;
+    const span = startSpan('announce push', { parent, kind: 'producer' });
+    try {
+      const outcome = await post(announcement, span.traceparent, signal);
+      const isTaken = outcome.kind === 'taken';
+      span.end(isTaken ? {} : { error: new Fault('unavailable', outcome.reason) });
+      return outcome;
+    } catch (error) {
+      span.end({ error });
+      throw error;
+    }
+  };
+}
+
+function createPost(deps: PostDeliveryDeps) {
+  const webhookUrl = deps.webhookUrl.replace(/\/+$/, '');
+  return async (
+    announcement: Announcement,
+    traceparent: string,
+    signal: AbortSignal,
+  ): Promise<PostOutcome> => {
     const { repository } = announcement;
     const body = JSON.stringify(bodyOf(deps.publicUrl, announcement));
     const secret = managedHookSecret(deps.key, repository.hookId);
@@ -55,7 +76,7 @@ export function createPostDelivery(deps: PostDeliveryDeps): PostDelivery {
           [genericDeliveryHeaders.event]: 'push',
           [genericDeliveryHeaders.delivery]: announcement.id,
           [genericDeliveryHeaders.signature]: `sha256=${signature}`,
-          traceparent: childTraceparent(announcement.trace),
+          traceparent,
         },
         body,
         redirect: 'error',

@@ -88,7 +88,9 @@ function addWebhookRoute(app: HttpServer, deps: ReceiveDeps): void {
       schema: { response: { 202: DeliveryReceipt }, params: z.object({ hookId: z.string() }) },
       handler: async (request, reply) => {
         const { params, raw, trace } = request;
-        const { id } = await receiveDelivery(deps, { hookId: params.hookId, raw, trace });
+        const { hookId } = params;
+        const { id, isNew } = await receiveDelivery(deps, { hookId, raw, trace });
+        request.log.info({ deliveryId: id, hookId, isNew, trace }, 'delivery stored');
         return await reply.status(202).send({ id });
       },
     });

@@ -1,4 +1,4 @@
-import { fields } from '@pilotfish/runtime';
+import { fields, tracingFields } from '@pilotfish/runtime';
 import { z } from 'zod';
 
 /** Everything that configures this process; read once, in main.ts. */
@@ -36,5 +36,6 @@ export const Config = z.object({
     .default(128)
     .describe('Bodies in memory together, in MiB; beyond it senders are told to come back'),
   LOG_LEVEL: fields.logLevel().default('info').describe('Lines below this level are not written'),
+  ...tracingFields,
 });
 export type Config = z.infer<typeof Config>;

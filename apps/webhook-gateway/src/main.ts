@@ -21,6 +21,7 @@ const identity = (file: string) => join(config.PILOTFISH_IDENTITY_DIR, `${name}.
 await runService({
   name,
   logger,
+  tracing: config,
   async start() {
     const url = config.DATABASE_URL ?? (await readSecretFile(identity('database-url'))).trim();
     const keys = keyEncryptionOf(await readKeyFile(identity('key')));

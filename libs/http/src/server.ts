@@ -5,7 +5,14 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '@pilotfish/kernel';
-import { childTraceparent, type Health, type Logger, type Metrics } from '@pilotfish/runtime';
+import {
+  childTraceparent,
+  type Health,
+  type Logger,
+  type Metrics,
+  type Span,
+  startSpan,
+} from '@pilotfish/runtime';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -35,6 +42,8 @@ declare module 'fastify' {
     trace: string;
     /** Null only where the route is public. */
     principal: Principal | null;
+    /** Null for what only reads: probes and polling would drown what happens. */
+    span: Span | null;
   }
 }
 
@@ -87,6 +96,7 @@ export function buildServer(deps: ServerDeps): HttpServer {
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('trace', '');
   app.decorateRequest('principal', null);
+  app.decorateRequest('span', null);
   app.addHook('onRoute', (route) => requirePermission(route, deps));
   acceptEmptyBodies(app);
 
@@ -122,7 +132,7 @@ function addRequestHooks(app: HttpServer, deps: ServerDeps): void {
     labels: ['method', 'route', 'status'],
   });
   app.addHook('onRequest', async (request) => {
-    request.trace = childTraceparent(request.headers.traceparent as string | undefined);
+    beginTrace(request);
     const { permission } = request.routeOptions.config;
     // No route means 404, which needs no principal.
     if (permission === undefined || isPublic(permission)) return;
@@ -133,10 +143,27 @@ function addRequestHooks(app: HttpServer, deps: ServerDeps): void {
     const route = request.routeOptions.url ?? 'none';
     const labels = { method: request.method, route, status: reply.statusCode };
     duration.observe(reply.elapsedTime / 1000, labels);
+    const isOurs = reply.statusCode >= 500;
+    request.span?.end({
+      attributes: { 'http.response.status_code': reply.statusCode },
+      ...(isOurs ? { error: new Error(`answered ${reply.statusCode}`) } : {}),
+    });
     const { method, trace } = request;
     const { statusCode: status, elapsedTime: durationMs } = reply;
     request.log.debug({ method, route, status, durationMs, trace }, 'answered');
   });
+}
+
+function beginTrace(request: FastifyRequest): void {
+  const { method, headers, routeOptions } = request;
+  const parent = headers.traceparent as string | undefined;
+  if (method === 'GET' || method === 'HEAD' || routeOptions.url === undefined) {
+    request.trace = childTraceparent(parent);
+    return;
+  }
+  const attributes = { 'http.request.method': method, 'http.route': routeOptions.url };
+  request.span = startSpan(`${method} ${routeOptions.url}`, { parent, kind: 'server', attributes });
+  request.trace = request.span.traceparent;
 }
 
 function addProblems(app: HttpServer): void {

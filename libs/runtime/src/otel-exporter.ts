@@ -97,12 +97,13 @@ function startSpan(api: Api, tracer: Tracer, name: string, options: SpanOptions)
   return {
     traceparent: formatTraceparent({ traceId, spanId, sampled }),
     end(end = {}) {
-      if (end.attributes) span.setAttributes({ ...end.attributes });
       if (end.error !== undefined) {
         const { code, detail } = toFault(end.error);
         span.setAttribute('error.type', code);
         span.setStatus({ code: api.SpanStatusCode.ERROR, message: detail });
       }
+      // After the fault's own: who knows better what failed says it by `error.type`.
+      if (end.attributes) span.setAttributes({ ...end.attributes });
       span.end();
     },
   };

@@ -202,6 +202,16 @@ require('node:http').createServer((request, response) => {
     if (!bad.outcome.ok) expect(bad.outcome.explanation.summary).toContain('exit code 1');
   });
 
+  test('is told by which trace it was started, unless it says that itself', async () => {
+    const server = `require('node:http')
+      .createServer((_, response) => response.end(process.env.TRACEPARENT))
+      .listen(process.env.PORT)`;
+    const told = await deployed(node(server));
+    expect((await harness.get(told.service.host)).body).toMatch(/^00-c{32}-d{16}-01$/);
+    const own = await deployed(node(server), { variables: { TRACEPARENT: 'own' } });
+    expect((await harness.get(own.service.host)).body).toBe('own');
+  });
+
   test('whose command does not exist is told so', async () => {
     const { outcome } = await deployed(pageApplication('x'), { command: ['no-such-program'] });
     expect(outcome).toMatchObject({ ok: false, explanation: { cause: 'CRASHED_ON_START' } });

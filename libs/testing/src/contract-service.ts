@@ -58,6 +58,8 @@ export interface RunOptions {
 
 const organizationId = newId<OrganizationId>();
 const projectId = newId<ProjectId>();
+/** What caused every execution of the contract. */
+const trace = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01`;
 
 /** A new service in an environment of its own, or in the one given. */
 export function contractService(
@@ -77,6 +79,7 @@ export function contractService(
     const context: StepContext = {
       ...{ organizationId, projectId, environmentId },
       executionId: options.executionId ?? newId<ExecutionId>(),
+      trace,
       secrets: options.secrets ?? {},
       sourcePassword: undefined,
       report: (line) => lines.push(line),

@@ -170,9 +170,12 @@ export const services: readonly ServiceDefinition[] = [
   },
 ];
 
-/** Variables of the machine that every service may need: where things are, how to get out. */
+/**
+ * Variables of the machine that every service may need: where things are, how to get out, who
+ * collects traces (but not under which name: each service has its own).
+ */
 const passedOn =
-  /^(HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|LOG_LEVEL|XDG_\w+|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_\w+|NODE_EXTRA_CA_CERTS|NODE_USE_SYSTEM_CA|GIT_SSL_\w+)$/;
+  /^(HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|LOG_LEVEL|XDG_\w+|https?_proxy|no_proxy|HTTPS?_PROXY|NO_PROXY|SSL_CERT_\w+|NODE_EXTRA_CA_CERTS|NODE_USE_SYSTEM_CA|GIT_SSL_\w+|OTEL_(?!SERVICE_NAME$)\w+)$/;
 
 /** The PATH without what npm put in front of it for the length of `npm start`. */
 export function plainPath(path: string): string {

@@ -31,6 +31,7 @@ export interface HandleDeps {
 /** What to do after the commit. */
 export interface Handled {
   readonly released: boolean;
+  readonly executionIds: readonly ExecutionId[];
   readonly canceling: readonly ExecutionId[];
 }
 
@@ -53,20 +54,24 @@ export async function handlePushes(
   );
   const ids = new Set(pending.map(({ id }) => id));
   const [first] = group;
-  if (first === undefined || ids.size === 0) return { released: false, canceling: [] };
+  if (first === undefined || ids.size === 0) {
+    return { released: false, executionIds: [], canceling: [] };
+  }
   const heads = await askForHeads(tx, deps, first);
   let released = false;
+  const executionIds: ExecutionId[] = [];
   const canceling: ExecutionId[] = [];
   for (const push of group) {
     if (!ids.has(push.claimed.delivery.id)) continue;
     const result = await handleOne(tx, deps, push, heads);
     released ||= result.released;
+    executionIds.push(...result.executionIds);
     canceling.push(...result.canceling);
   }
   for (const { repositoryKey, branch, sha } of heads) {
     await saveHandledHead(tx, deps.now, { repositoryKey, branch, sha });
   }
-  return { released, canceling };
+  return { released, executionIds, canceling };
 }
 
 /** Where a branch is, as Git said while the branch was locked; null: nowhere. */
@@ -140,7 +145,7 @@ async function handleOne(
     outcome: [describeOutcome(outcomes), ...refusals].join(' '),
     executionIds,
   });
-  return { released, canceling };
+  return { released, executionIds, canceling };
 }
 
 async function match(

@@ -15,6 +15,7 @@ import {
   type ReleaseId,
   type ServiceId,
 } from '@pilotfish/kernel';
+import { newTraceparent } from '@pilotfish/runtime';
 import {
   appendAudit,
   type EnvironmentRow,
@@ -202,7 +203,7 @@ function newExecution(
     triggeredBy: tx.context.actor.principalId,
     triggeredByName: tx.context.actor.name,
     deliveryId: request.deliveryId ?? null,
-    trace: tx.context.trace ?? null,
+    trace: tx.context.trace ?? newTraceparent(),
     queuedAt: now,
   };
 }

@@ -118,6 +118,8 @@ async function advance(
     targetId: environment.id,
     detail: { executionId: execution.id, status: after.status },
   });
+  const { id: executionId, trace } = execution;
+  logger.info({ executionId, status: after.status, trace }, 'execution ended');
   const released = await releaseNext(tx, now, environment);
   return { confirmedSequence, released: released !== null };
 }

@@ -10,7 +10,7 @@ import type { Bus } from '@pilotfish/bus';
 import { messages } from '@pilotfish/contracts';
 import type { Git } from '@pilotfish/git';
 import { backoffDelayMs, type Clock, toFault } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import { inSpan, type Logger } from '@pilotfish/runtime';
 import {
   type ClaimedDelivery,
   claimDeliveries,
@@ -19,7 +19,7 @@ import {
   postponeDelivery,
   type Store,
 } from '@pilotfish/store';
-import { handlePushes } from '../dispatch/handle-pushes.ts';
+import { type Handled, handlePushes } from '../dispatch/handle-pushes.ts';
 import { groupPushes, type PushDelivery, readClaimed } from '../dispatch/read-claimed.ts';
 import { askToCancel } from '../executions/ask-to-cancel.ts';
 import { createSourceAccess, type FindSourceAccess } from '../executions/source-access.ts';
@@ -98,21 +98,42 @@ async function handleGroup(
 ): Promise<void> {
   const [first] = group;
   if (first === undefined) return;
-  const { store, bus, clock } = deps;
+  const { bus } = deps;
+  const { delivery } = first.claimed;
   try {
-    const handled = await store.system('worker', async (tx) => {
-      const tenant = await tx.asTenant(contextOf(first.claimed));
-      return await handlePushes(tenant, { ...deps, now: clock.now(), signal }, group);
-    });
+    const handled = await inSpan(
+      'dispatch push',
+      { parent: delivery.trace, kind: 'consumer' },
+      (span) => handleInTransaction(deps, group, first, span.traceparent, signal),
+    );
     if (handled.released) bus.ring(messages.outboxWritten, {}, {});
     for (const executionId of handled.canceling) {
-      await askToCancel(deps, first.claimed.delivery.organizationId, executionId);
+      await askToCancel(deps, delivery.organizationId, executionId);
     }
   } catch (thrown) {
     // Being closed is no failure of the delivery: its claim runs out.
     if (signal.aborted) throw thrown;
     for (const { claimed } of group) await fail(deps, claimed, thrown);
   }
+}
+
+/** @param trace of the span in which it happens: what is deployed goes on from there */
+async function handleInTransaction(
+  { store, clock, git, sourceAccess, logger }: DispatcherDeps,
+  group: readonly PushDelivery[],
+  { claimed }: PushDelivery,
+  trace: string,
+  signal: AbortSignal,
+): Promise<Handled> {
+  const handled = await store.system('worker', async (tx) => {
+    const tenant = await tx.asTenant(contextOf(claimed, trace));
+    const handleDeps = { git, sourceAccess, now: clock.now(), signal };
+    return await handlePushes(tenant, handleDeps, group);
+  });
+  const deliveryIds = group.map((push) => push.claimed.delivery.id);
+  const { executionIds, released } = handled;
+  logger.info({ deliveryIds, executionIds, released, trace }, 'push handled');
+  return handled;
 }
 
 async function finishIgnored(
@@ -139,7 +160,14 @@ async function fail(
   const mayPass = fault.retryable || fault.code === 'internal';
   const isLast = !mayPass || attempts >= attemptsMax;
   logger.warn(
-    { err: fault, internal: fault.internal, deliveryId: id, attempts, isLast },
+    {
+      err: fault,
+      internal: fault.internal,
+      deliveryId: id,
+      attempts,
+      isLast,
+      trace: claimed.delivery.trace,
+    },
     'a delivery could not be handled',
   );
   const now = clock.now();
@@ -158,6 +186,6 @@ async function fail(
   });
 }
 
-function contextOf({ delivery }: ClaimedDelivery) {
-  return systemContext(delivery.organizationId, 'git push', delivery.trace);
+function contextOf({ delivery }: ClaimedDelivery, trace = delivery.trace) {
+  return systemContext(delivery.organizationId, 'git push', trace);
 }

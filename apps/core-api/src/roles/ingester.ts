@@ -8,6 +8,7 @@
 import type { Bus, Received } from '@pilotfish/bus';
 import { type EventBatch, messages } from '@pilotfish/contracts';
 import { type Clock, type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
+import { inSpan } from '@pilotfish/runtime';
 import { type IngestDeps, ingestBatches } from '../ingest/ingest-batches.ts';
 import { createEpochWatch } from '../reconcile/watch-epochs.ts';
 import type { Role } from './role.ts';
@@ -79,18 +80,23 @@ async function ingestGroup(deps: HandleDeps, group: readonly EventMessage[]) {
   const [first] = group;
   if (first === undefined) return null;
   const { clusterId, executionId } = first.parameters;
+  const { trace } = first.body;
+  const attributes = { 'pilotfish.execution': executionId };
   try {
-    return await ingestBatches(
-      deps,
-      deps.clock.now(),
-      clusterId as ClusterId,
-      executionId as ExecutionId,
-      group.map((message) => message.body),
+    return await inSpan('ingest events', { parent: trace, kind: 'consumer', attributes }, () =>
+      ingestBatches(
+        deps,
+        deps.clock.now(),
+        clusterId as ClusterId,
+        executionId as ExecutionId,
+        group.map((message) => message.body),
+      ),
     );
   } catch (thrown) {
     const fault = toFault(thrown);
     if (fault.retryable) throw fault;
-    deps.logger.error({ err: fault, internal: fault.internal, executionId }, 'events are refused');
+    const { internal } = fault;
+    deps.logger.error({ err: fault, internal, executionId, trace }, 'events are refused');
     return null;
   }
 }

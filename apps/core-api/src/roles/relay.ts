@@ -9,11 +9,12 @@
 import { type Bus, taskMessageId } from '@pilotfish/bus';
 import { messages } from '@pilotfish/contracts';
 import { backoffDelayMs, type Clock, type Fault, toFault } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import { inSpan, type Logger } from '@pilotfish/runtime';
 import {
   claimOutbox,
   currentEngine,
   deleteOutbox,
+  type EngineRow,
   type ExecutionRow,
   getExecution,
   type OutboxRow,
@@ -98,13 +99,7 @@ async function publishRow(
   try {
     // A lease that moved since the release: what is issued now belongs to the new engine.
     const issued = { ...execution, lease: engine.lease };
-    const task = await buildTask(tenant, deps, issued, engine, await readEpoch(tx));
-    await deps.bus.publish(
-      messages.environmentTask,
-      { clusterId: row.clusterId, environmentId: row.environmentId },
-      task,
-      { messageId: taskMessageId(execution.id, execution.attempt) },
-    );
+    await publishTask(deps, tx, tenant, issued, engine);
     await updateExecution(tenant, execution.id, { publishedAt: clock.now(), lease: engine.lease });
     await deleteOutbox(tx, execution.id);
   } catch (thrown) {
@@ -113,13 +108,35 @@ async function publishRow(
       const delayMs = backoffDelayMs(backoff, row.failures, deps.random());
       await postponeOutbox(tx, row, clock.now().add({ milliseconds: delayMs }));
       logger.warn(
-        { err: fault, executionId: execution.id, delayMs },
+        { err: fault, executionId: execution.id, delayMs, trace: execution.trace },
         'a task waits to be published',
       );
       return;
     }
     await giveUp(deps, tenant, execution, fault);
   }
+}
+
+/**
+ * The engine goes on from the execution's own trace and not from this span: the process that it
+ * starts carries the trace, and a task that is issued again must be the same to it.
+ */
+async function publishTask(
+  deps: RelayDeps,
+  tx: SystemTransaction<'worker'>,
+  tenant: TenantTransaction,
+  execution: ExecutionRow,
+  engine: EngineRow,
+): Promise<void> {
+  const { id: executionId, clusterId, environmentId, attempt, trace } = execution;
+  const attributes = { 'pilotfish.execution': executionId, 'pilotfish.attempt': attempt };
+  await inSpan('relay task', { parent: trace, kind: 'producer', attributes }, async () => {
+    const task = await buildTask(tenant, deps, execution, engine, await readEpoch(tx));
+    const messageId = taskMessageId(executionId, attempt);
+    const parameters = { clusterId, environmentId };
+    await deps.bus.publish(messages.environmentTask, parameters, task, { messageId });
+  });
+  deps.logger.info({ executionId, environmentId, attempt, trace }, 'task published');
 }
 
 /** What can never be published ends as failed, with the reason, and makes way for the next. */
@@ -129,7 +146,8 @@ async function giveUp(
   execution: ExecutionRow,
   fault: Fault,
 ): Promise<void> {
-  logger.error({ err: fault, executionId: execution.id }, 'a task cannot be published');
+  const { id: executionId, trace } = execution;
+  logger.error({ err: fault, executionId, trace }, 'a task cannot be published');
   await endExecution(tenant, clock.now(), execution.id, {
     status: 'FAILED',
     explanation: `It could not be handed to the cluster: ${fault.detail}.`,

@@ -5,7 +5,7 @@
 import type { EnvironmentTask, Explanation, TaskStage } from '@pilotfish/contracts';
 import type { ObservedService, Target } from '@pilotfish/domain-deploy';
 import { assert, toFault, unreachable } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import { inSpan, type Logger } from '@pilotfish/runtime';
 import type { EventBody, ExecutionOutcome, StageOutcome } from './event-body.ts';
 import type { Execution } from './execution.ts';
 import { mapLimited } from './map-limited.ts';
@@ -18,10 +18,12 @@ import {
   type ServiceResult,
 } from './service-progress.ts';
 
-export interface RunExecutionDeps extends RunServiceDeps {
+export interface RunExecutionDeps extends Omit<RunServiceDeps, 'trace'> {
   readonly target: Pick<Target, 'run' | 'observe' | 'isolation'>;
   readonly logger: Logger;
 }
+
+type RunStagesDeps = RunExecutionDeps & Pick<RunServiceDeps, 'trace'>;
 
 /** Services of one stage that are worked on at the same time. */
 const servicesAtOnceMax = 8;
@@ -30,26 +32,30 @@ const servicesAtOnceMax = 8;
 export async function runExecution(deps: RunExecutionDeps, execution: Execution): Promise<void> {
   const { logger } = deps;
   const { executionId, task } = execution;
+  const { trace } = execution.row;
   try {
     assert(task !== null, `execution ${executionId} has its task until it is reported`);
-    const outcome = await runStages(deps, execution, task);
-    await report(deps, execution, outcome, summaryOf(execution, task, outcome));
+    const attributes = { 'pilotfish.execution': executionId, 'pilotfish.action': task.action };
+    await inSpan('execute', { parent: trace, kind: 'consumer', attributes }, async (span) => {
+      const outcome = await runStages({ ...deps, trace: span.traceparent }, execution, task);
+      await report(deps, execution, outcome, summaryOf(execution, task, outcome));
+    });
   } catch (error) {
     if (error instanceof Interrupted || deps.stopping.aborted) return;
     const fault = toFault(error);
-    logger.error({ err: error, executionId }, 'an execution broke off');
+    logger.error({ err: error, executionId, trace }, 'an execution broke off');
     try {
       const ends = task === null ? [] : brokenOff(execution, task, fault.detail);
       await report(deps, execution, 'FAILED', fault.detail, ends);
     } catch (secondError) {
       // Left open in the journal: the next start takes it up again.
-      logger.fatal({ err: secondError, executionId }, 'an execution could not be reported');
+      logger.fatal({ err: secondError, executionId, trace }, 'an execution could not be reported');
     }
   }
 }
 
 async function report(
-  { ledger, target }: RunExecutionDeps,
+  { ledger, target, logger }: RunExecutionDeps,
   execution: Execution,
   outcome: ExecutionOutcome,
   summary: string,
@@ -58,10 +64,12 @@ async function report(
   const { isolation } = target;
   const ended: EventBody = { kind: 'execution_ended', outcome, summary, isolation };
   await ledger.record(execution, { state: 'reported', events: [...before, ended] });
+  const { executionId, row } = execution;
+  logger.info({ executionId, outcome, summary, trace: row.trace }, 'execution ended');
 }
 
 async function runStages(
-  deps: RunExecutionDeps,
+  deps: RunStagesDeps,
   execution: Execution,
   task: EnvironmentTask,
 ): Promise<ExecutionOutcome> {
@@ -94,7 +102,7 @@ async function runStages(
 }
 
 async function runStage(
-  deps: RunExecutionDeps,
+  deps: RunStagesDeps,
   execution: Execution,
   stage: TaskStage,
   observed: readonly ObservedService[],

@@ -12,7 +12,8 @@ import {
   type StepName,
   type Target,
 } from '@pilotfish/domain-deploy';
-import { toFault } from '@pilotfish/kernel';
+import { Fault, toFault } from '@pilotfish/kernel';
+import { type SpanEnd, startSpan } from '@pilotfish/runtime';
 import { type Execution, hideSecrets, stepOf } from './execution.ts';
 import type { Ledger, Transition } from './ledger.ts';
 import { observe } from './observe.ts';
@@ -36,6 +37,8 @@ export interface RunServiceDeps extends RunStepDeps {
   readonly openSecrets: OpenSecrets;
   /** Aborts when this process ends: the journal stays as it is, and the next start goes on. */
   readonly stopping: AbortSignal;
+  /** Of the span in which the execution runs, as `traceparent`. */
+  readonly trace: string;
 }
 
 /** @throws Fault where they were not sealed to this engine, or for another execution */
@@ -82,8 +85,8 @@ export async function runService(
   }
   hideSecrets(execution, Object.values(opened.secrets));
   if (opened.sourcePassword !== undefined) hideSecrets(execution, [opened.sourcePassword]);
-  const { organizationId, projectId, environmentId, executionId } = execution.row;
-  const identity = { organizationId, projectId, environmentId, executionId };
+  const { organizationId, projectId, environmentId, executionId, trace } = execution.row;
+  const identity = { organizationId, projectId, environmentId, executionId, trace };
   const context = { ...identity, ...opened, report };
   const run: ServiceRun = { deps, execution, stage, service, context, finished: null };
   const failed = failedStepOf(execution, service);
@@ -136,12 +139,24 @@ async function carryOut(run: ServiceRun, name: StepName): Promise<StepResult> {
   // The way back is part of a cancel and not ended by it.
   const signals = name === 'abandon' ? [deps.stopping] : [deps.stopping, cancel.signal];
   const aborted = AbortSignal.any(signals);
+  const span = startSpan(`step ${name}`, {
+    parent: deps.trace,
+    attributes: { 'pilotfish.service': service.serviceId, 'pilotfish.service.name': service.name },
+  });
   const result = await runStep(deps, { name, service }, run.context, aborted);
+  span.end(endOf(result));
   if (result.kind === 'aborted' && deps.stopping.aborted) {
     throw new Interrupted('The engine stops');
   }
   if (result.kind === 'done') run.finished = name;
   return result;
+}
+
+function endOf(result: StepResult): SpanEnd {
+  if (result.kind !== 'failed') return { attributes: { 'pilotfish.result': result.kind } };
+  const { cause, summary } = result.explanation;
+  // The user's own part of it: the detail stays in the log.
+  return { attributes: { 'error.type': cause }, error: new Fault('conflict', summary) };
 }
 
 /** Past the switch the service is deployed: a failure is told, and the next deployment mends it. */

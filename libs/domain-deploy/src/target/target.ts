@@ -71,6 +71,8 @@ export interface StepContext {
   readonly projectId: ProjectId;
   readonly environmentId: EnvironmentId;
   readonly executionId: ExecutionId;
+  /** W3C `traceparent` of what caused the execution: the same whenever one of its steps is repeated. */
+  readonly trace: string | null;
   /** Opened secrets of the release, by variable name; never logged, never on an argv. */
   readonly secrets: Readonly<Record<string, string>>;
   /** Opened password for the source, if it has one. */

@@ -29,8 +29,11 @@ import {
 /** Builds that are kept: another home of the same checkout may still run an older one. */
 const buildsKeptMax = 4;
 
-/** Loads its own static files by paths that a bundle would break. */
-const external = ['@fastify/swagger-ui'];
+/**
+ * Found in node_modules at run time. The first loads its own static files by paths that a bundle
+ * would break, the others are loaded only where somebody collects traces.
+ */
+const external = ['@fastify/swagger-ui', '@opentelemetry/*'];
 
 /** CommonJS packages call `require`, which an ES module does not have. */
 const banner =
