@@ -187,7 +187,6 @@ function connectParts(
       ledger.confirm(executionId, sequence).catch(() => undefined);
     }
   });
-  bus.respond(messages.control, { clusterId }, ({ body }) => answerControl({ ledger, logs }, body));
   const session = openSession({
     ...deps,
     bus: {
@@ -204,6 +203,8 @@ function connectParts(
     },
   });
   uplink.session = session;
+  const control = { ledger, logs, present: session.greetAgain };
+  bus.respond(messages.control, { clusterId }, ({ body }) => answerControl(control, body));
   const source: TaskSource = {
     async allowed(stop) {
       await untilAborted(resumed, stop);

@@ -241,6 +241,16 @@ test('a control plane that says so gets no work done, and is asked again', async
   expect(engine.ledger.find(deployment.executionId)).toBeUndefined();
 });
 
+test('an engine that is asked to says hello again, under the epoch that is then answered', async () => {
+  await start();
+  await expect.poll(() => plane.hellos.length, patience).toBe(1);
+  // As after a restore: the control plane is another one, the connection is the same.
+  plane.helloReply = { epoch: 5, lease: 1, refusal: '' };
+  expect(await plane.control({ kind: 'present' })).toEqual({ kind: 'presenting' });
+  await expect.poll(() => plane.hellos.length, patience).toBe(2);
+  await expect.poll(() => engine.ledger.highestEpoch(), patience).toBe(5);
+});
+
 test('reports carry the epoch of the hello, and lease and attempt of their task', async () => {
   plane.helloReply = { epoch: 9, lease: 4, refusal: '' };
   await start();

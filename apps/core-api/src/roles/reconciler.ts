@@ -9,6 +9,7 @@ import { keyPurposes } from '../identity.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
 import { healBranches } from '../reconcile/heal-branches.ts';
 import { createTransportKeeper } from '../reconcile/keep-transport.ts';
+import { createEngineMeeting } from '../reconcile/meet-engines.ts';
 import {
   moveStuckQueues,
   reissueAfterWipe,
@@ -61,6 +62,7 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
   };
   const keeper = createTransportKeeper(deps);
   const epochs = createEpochWatch(deps);
+  const engines = createEngineMeeting(deps);
   const transport = every(
     'transport',
     10,
@@ -92,6 +94,7 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
   const hello = bus.respond(messages.hello, {}, async ({ parameters, body }) => {
     const clusterId = parameters.clusterId as ClusterId;
     const reply = await takeHello(deps, clusterId, body);
+    engines.met(body.engineId);
     // Where the list is cut, what is missing from it means nothing.
     if (reply.refusal === '' && body.openExecutions.length < 2000) {
       void reissueUnknown(deps, clusterId, body.openExecutions).catch((error: unknown) => {
@@ -101,8 +104,9 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
     return reply;
   });
   const heartbeat = bus.subscribe(messages.heartbeat, {}, ({ parameters, body }) => {
-    if (body.highestEpoch === undefined) return;
-    epochs.show(parameters.clusterId as ClusterId, body.highestEpoch);
+    const clusterId = parameters.clusterId as ClusterId;
+    engines.heard(clusterId, body.engineId);
+    if (body.highestEpoch !== undefined) epochs.show(clusterId, body.highestEpoch);
   });
   return {
     async close() {

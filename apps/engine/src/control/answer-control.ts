@@ -6,13 +6,15 @@ import type { ApplicationLogs } from '../logs/application-logs.ts';
 export interface ControlDeps {
   readonly ledger: Pick<Ledger, 'find' | 'cancel'>;
   readonly logs: ApplicationLogs;
+  /** Says hello once more. */
+  readonly present: () => void;
 }
 
 const readMsMax = 3000;
 
 /** Questions of the control plane. A cancel takes effect at once and is journalled when answered. */
 export async function answerControl(
-  { ledger, logs }: ControlDeps,
+  { ledger, logs, present }: ControlDeps,
   request: ControlRequest,
 ): Promise<ControlReply> {
   try {
@@ -29,6 +31,9 @@ export async function answerControl(
         const page = await logs.read(serviceId, query, AbortSignal.timeout(readMsMax));
         return { kind: 'log_lines', ...page };
       }
+      case 'present':
+        present();
+        return { kind: 'presenting' };
       default:
         return unreachable(request);
     }

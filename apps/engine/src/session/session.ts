@@ -20,6 +20,8 @@ export interface Session {
   refusal(): string;
   /** Resolves once a hello was answered well on the present connection. */
   accepted(signal: AbortSignal): Promise<void>;
+  /** Says hello once more on the present connection; work goes on meanwhile. */
+  greetAgain(): void;
   close(): Promise<void>;
 }
 
@@ -78,13 +80,17 @@ export function openSession(deps: SessionDeps): Session {
     }
   }
 
+  function greetNow(): void {
+    const { signal } = current;
+    greeting = Promise.all([greeting, greet(signal)]).then(() => undefined);
+  }
+
   const stopListening = bus.onConnected(() => {
     current.abort();
     if (closing.signal.aborted) return;
     current = new AbortController();
     accepted = Promise.withResolvers<void>();
-    const { signal } = current;
-    greeting = Promise.all([greeting, greet(signal)]).then(() => undefined);
+    greetNow();
   });
 
   const beating = (async () => {
@@ -98,6 +104,9 @@ export function openSession(deps: SessionDeps): Session {
   return {
     refusal: () => refusal,
     accepted: (signal) => untilAborted(accepted.promise, signal),
+    greetAgain() {
+      if (!closing.signal.aborted) greetNow();
+    },
     async close() {
       closing.abort(new Error('The engine stops'));
       stopListening();

@@ -37,6 +37,8 @@ export const ControlRequest = z.discriminatedUnion('kind', [
     afterSequence: z.int().nonnegative().optional(),
     limit: z.int().min(1).max(500),
   }),
+  /** Say hello once more: this control plane has not met the engine since it started. */
+  z.looseObject({ kind: z.literal('present') }),
 ]);
 export type ControlRequest = z.infer<typeof ControlRequest>;
 
@@ -49,12 +51,13 @@ export const ControlReply = z.discriminatedUnion('kind', [
     oldestSequence: z.int().nonnegative(),
     newestSequence: z.int().nonnegative(),
   }),
+  z.looseObject({ kind: z.literal('presenting') }),
   z.looseObject({ kind: z.literal('error'), detail: z.string() }),
 ]);
 export type ControlReply = z.infer<typeof ControlReply>;
 
 /**
- * What an engine says on every connect. A control plane that hears of an epoch or a generation
+ * What an engine says on every connect, and when it is asked to. A control plane that hears of an epoch or a generation
  * above its own was restored from a backup, and raises both before it sends anything.
  */
 export const Hello = z.looseObject({
