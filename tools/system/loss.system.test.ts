@@ -9,6 +9,7 @@ import { createEnvironments, type TrackedEnvironment } from './src/environments.
 import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
 import { ledgerApplication, readLedger } from './src/ledger.ts';
 import { answersGoneBack, startLoad } from './src/load.ts';
+import { removeHome } from './src/platform.ts';
 import { seededRandom } from './src/random.ts';
 import { scale } from './src/scale.ts';
 import { wipeNats } from './src/wipe-nats.ts';
@@ -46,7 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const copy of copies) await copy[Symbol.asyncDispose]();
   await platform?.[Symbol.asyncDispose]();
-  if (platform) await rm(platform.home, { recursive: true, force: true });
+  if (platform) await removeHome(platform.home);
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -87,9 +87,14 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     killRunner: () => end(runner, 'SIGKILL'),
     async [Symbol.asyncDispose]() {
       await stop();
-      if (options.home === undefined) await rm(home, { recursive: true, force: true });
+      if (options.home === undefined) await removeHome(home);
     },
   };
+}
+
+/** `PILOTFISH_TEST_KEEP=1` leaves homes with their logs behind, for whoever looks for a cause. */
+export async function removeHome(home: string): Promise<void> {
+  if (!process.env.PILOTFISH_TEST_KEEP) await rm(home, { recursive: true, force: true });
 }
 
 /** `npm` hands signals on to the runner, which `exec` put in its shell's place. */
