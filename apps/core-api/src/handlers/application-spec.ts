@@ -12,8 +12,8 @@ import type {
   WireProbe,
 } from '@pilotfish/contracts/http';
 import { repositoryKey } from '@pilotfish/domain-deploy';
-import { isBranchName } from '@pilotfish/git';
-import { Fault } from '@pilotfish/kernel';
+import { isBranchName, parseGitUrl } from '@pilotfish/git';
+import { Fault, toFault } from '@pilotfish/kernel';
 
 /** Fields of an application that no engine reads. */
 const wireFields = [
@@ -115,9 +115,7 @@ function refuseUnsupported(request: Change): void {
 
 function gitSource(request: ApplicationGitRepositoryRequest): GitSource {
   const { url, provider, branch = 'main', root_path: rootPath = '/' } = request;
-  if (repositoryKey(url) === null) {
-    throw new Fault('invalid_input', 'git_repository.url: is no address of a Git repository');
-  }
+  assertRepositoryUrl(url);
   if (!isBranchName(branch)) {
     throw new Fault('invalid_input', 'git_repository.branch: is no branch name');
   }
@@ -125,6 +123,22 @@ function gitSource(request: ApplicationGitRepositoryRequest): GitSource {
     throw new Fault('invalid_input', 'git_repository.root_path: must stay inside the repository');
   }
   return { provider, url, branch, rootPath: rootPath || '/' };
+}
+
+/** What Git may be pointed at; the fetch decides again, by what this installation allows. */
+const protocols = ['https', 'http', 'ssh', 'file'];
+
+function assertRepositoryUrl(url: string): void {
+  try {
+    parseGitUrl(url, protocols);
+  } catch (error) {
+    const { code, detail } = toFault(error);
+    if (code !== 'invalid_input') throw error;
+    throw new Fault('invalid_input', `git_repository.url: ${detail}`);
+  }
+  if (repositoryKey(url) === null) {
+    throw new Fault('invalid_input', 'git_repository.url: is no address of a Git repository');
+  }
 }
 
 type PortRequest = Omit<ServicePortRequest, 'id'> & { readonly id?: string };

@@ -61,7 +61,7 @@ async function compareWithToday(
 }
 
 /** How variables changed from `before` to `after`, by key; secrets by their versions. */
-function compareVariables(
+export function compareVariables(
   before: Pick<ReleaseConfig, 'variables' | 'secrets'>,
   after: Pick<ReleaseConfig, 'variables' | 'secrets'>,
 ): VariableDifference[] {
