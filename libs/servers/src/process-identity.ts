@@ -22,12 +22,25 @@ function readBootId(): string {
 
 /** Returns undefined when there is no such process, or only its zombie waiting for a parent. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  const found = readProcess(pid);
+  return found === undefined || found.ended ? undefined : found.identity;
+}
+
+/**
+ * A child that was spawned in this very turn of the event loop: it is known even where it has ended
+ * already, because nobody can have reaped it yet. Undefined where it was never made.
+ */
+export function identifyNewChild(pid: number | undefined): ProcessIdentity | undefined {
+  return pid === undefined ? undefined : readProcess(pid)?.identity;
+}
+
+function readProcess(pid: number): { identity: ProcessIdentity; ended: boolean } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The second field is the name in parentheses and may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-    return { pid, startTicks: Number(fields[19]), bootId: readBootId() };
+    const identity = { pid, startTicks: Number(fields[19]), bootId: readBootId() };
+    return { identity, ended: fields[0] === 'Z' || fields[0] === 'X' };
   } catch {
     return undefined;
   }

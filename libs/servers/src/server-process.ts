@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { Fault, systemClock } from '@pilotfish/kernel';
-import { identifyProcess, type ProcessIdentity } from './process-identity.ts';
+import { identifyNewChild, type ProcessIdentity } from './process-identity.ts';
 
 export interface LaunchOptions {
   /** Put before the program: how it becomes somebody else (see unprivileged.ts). */
@@ -39,7 +39,7 @@ export function launchDetached(options: LaunchOptions): ProcessIdentity {
     });
     child.once('error', () => undefined);
     child.unref();
-    const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
+    const identity = identifyNewChild(child.pid);
     if (identity === undefined)
       throw new Fault('unavailable', `${options.program} cannot be started`);
     return identity;
