@@ -79,6 +79,16 @@ export type HttpServer = FastifyInstance<
   ZodTypeProvider
 >;
 
+/** Where it is not told of others, Fastify loads its compilers of JSON schemas, used or not. */
+const noOtherCompilers = {
+  buildValidator: refuseCompiler,
+  buildSerializer: refuseCompiler,
+};
+
+function refuseCompiler(): never {
+  throw new TypeError('every schema of this server is one of zod');
+}
+
 /**
  * A server that listens to nothing yet. Routes are added by the caller, each with
  * `config.permission`; registering one without it throws, so that the service does not start.
@@ -91,6 +101,7 @@ export function buildServer(deps: ServerDeps): HttpServer {
     requestTimeout: deps.requestMsMax ?? 30_000,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true },
+    schemaController: { compilersFactory: noOtherCompilers },
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

@@ -25,6 +25,7 @@ import {
   readCurrentManifest,
   stateOf,
 } from './manifest.ts';
+import { importOnlyUsedZod, requireHttp, withoutJsonSchemaCompilers } from './slimming.ts';
 
 /** Builds that are kept: another home of the same checkout may still run an older one. */
 const buildsKeptMax = 4;
@@ -40,13 +41,13 @@ const banner =
   "import { createRequire as pilotfishRequire } from 'node:module';" +
   'const require = pilotfishRequire(import.meta.url);';
 
-function workerUrls(root: string): Plugin {
+function ourSources(root: string): Plugin {
   return {
-    name: 'worker-urls',
+    name: 'our-sources',
     setup(build) {
-      build.onLoad({ filter: /\/apps\/[^/]+\/src\/.*\.ts$/ }, ({ path }) => {
+      build.onLoad({ filter: /\/(apps|libs|tools)\/[^/]+\/src\/.*\.ts$/ }, ({ path }) => {
         const [, , , ...inside] = relative(root, dirname(path)).split('/');
-        const text = readFileSync(path, 'utf8');
+        const text = importOnlyUsedZod(readFileSync(path, 'utf8'));
         return { contents: pointToBundledWorkers(text, inside.join('/')), loader: 'ts' };
       });
     },
@@ -97,11 +98,12 @@ async function build(root: string, entries: readonly BundleEntry[]): Promise<Bun
     // Comments and blanks make a bundle large; names are for stack traces.
     legalComments: 'none',
     minifyWhitespace: true,
-    plugins: [workerUrls(root)],
+    plugins: [ourSources(root), requireHttp, withoutJsonSchemaCompilers],
     logLevel: 'warning',
   });
   const sources = Object.keys(result.metafile.inputs);
-  const fixed = ['package-lock.json', relative(root, import.meta.filename)];
+  const bundler = readdirSync(import.meta.dirname).map((file) => join(import.meta.dirname, file));
+  const fixed = ['package-lock.json', ...bundler.map((path) => relative(root, path))];
   const inputs = [...sources, ...fixed].map((path) => [path, stateOf(join(root, path))]);
   const hashes = result.outputFiles.map((file) => [
     relative(outdir, file.path).replace(/\.mjs$/, ''),
