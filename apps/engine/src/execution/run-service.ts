@@ -144,7 +144,7 @@ async function carryOut(run: ServiceRun, name: StepName): Promise<StepResult> {
     attributes: { 'pilotfish.service': service.serviceId, 'pilotfish.service.name': service.name },
   });
   const result = await runStep(deps, { name, service }, run.context, aborted);
-  span.end(endOf(result));
+  span.end(endOf(result, execution.scrub));
   if (result.kind === 'aborted' && deps.stopping.aborted) {
     throw new Interrupted('The engine stops');
   }
@@ -152,11 +152,11 @@ async function carryOut(run: ServiceRun, name: StepName): Promise<StepResult> {
   return result;
 }
 
-function endOf(result: StepResult): SpanEnd {
+function endOf(result: StepResult, scrub: (text: string) => string): SpanEnd {
   if (result.kind !== 'failed') return { attributes: { 'pilotfish.result': result.kind } };
   const { cause, summary } = result.explanation;
   // The user's own part of it: the detail stays in the log.
-  return { attributes: { 'error.type': cause }, error: new Fault('conflict', summary) };
+  return { attributes: { 'error.type': cause }, error: new Fault('conflict', scrub(summary)) };
 }
 
 /** Past the switch the service is deployed: a failure is told, and the next deployment mends it. */
