@@ -78,6 +78,18 @@ test('an organization is made once per Idempotency-Key', async () => {
   expect((await api.get('/organization')).body.results).toHaveLength(2);
 });
 
+test('a member of several organizations reaches the resources of each by their ids', async () => {
+  const api = await testApi();
+  const first = await new Scene(api).project();
+  const second = await api.post('/organization', { name: 'second', plan: 'ENTERPRISE' });
+  const made = await api.post(`/organization/${second.body.id}/project`, { name: 'there' });
+  for (const id of [first, made.body.id]) {
+    expect((await api.get(`/project/${id}`)).status).toBe(200);
+  }
+  const nowhere = '00000000-0000-7000-8000-00000000dead';
+  expect((await api.get(`/project/${nowhere}`)).status).toBe(404);
+});
+
 test('a deployment asked for twice with one key runs once', async () => {
   const api = await testApi();
   const scene = new Scene(api);

@@ -227,6 +227,7 @@ export {
 } from './repositories/watch.ts';
 export {
   findManagedWebhook,
+  getIncomingWebhook,
   type IncomingWebhookRow,
   insertIncomingWebhook,
   listIncomingWebhooks,

@@ -31,13 +31,26 @@ export async function enterTenantOf(
   principal: Principal,
   trace: string,
 ): Promise<TenantContext> {
-  const { resource, id } = anchorOf(operation, input);
-  const organizationId = await store.system('authenticator', (tx) =>
-    locateOrganization(tx, resource, id),
-  );
+  const anchor = anchorOf(operation, input);
+  const organizationId = await organizationOf(store, anchor, principal);
   const { permission } = operation;
   assert(typeof permission === 'string', 'an operation with a tenant has a permission');
-  return contextFor(principal, organizationId, permission, trace, resource);
+  return contextFor(principal, organizationId, permission, trace, anchor.resource);
+}
+
+/**
+ * Asks the database only where the answer is open: somebody with one organization can mean no other,
+ * and what does not exist there is not found by the handler, inside that tenant.
+ */
+async function organizationOf(
+  store: Store,
+  { resource, id }: Anchor,
+  { memberships }: Principal,
+): Promise<OrganizationId | null> {
+  if (resource === 'organization') return id as OrganizationId;
+  const [only, ...others] = memberships;
+  if (only !== undefined && others.length === 0) return only.organizationId;
+  return await store.system('authenticator', (tx) => locateOrganization(tx, resource, id));
 }
 
 /** As `enterTenantOf`, where the organization is known. */

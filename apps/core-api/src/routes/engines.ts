@@ -65,7 +65,10 @@ export const engineRoutes: Handlers<
   },
 
   async listEngines({ params, read }) {
-    const rows = await read((tx) => listEngines(tx, params.clusterId, enginesMax));
+    const rows = await read(async (tx) => {
+      const { id } = await getCluster(tx, params.clusterId);
+      return await listEngines(tx, id, enginesMax);
+    });
     return { results: rows.map(engineWire) };
   },
 

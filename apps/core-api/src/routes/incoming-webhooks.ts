@@ -7,6 +7,7 @@ import {
   appendAudit,
   type DeliveryRow,
   getDelivery,
+  getIncomingWebhook,
   type IncomingWebhookRow,
   insertIncomingWebhook,
   insertReplay,
@@ -178,7 +179,10 @@ export const incomingWebhookRoutes: Handlers<
   },
 
   async listIncomingWebhookDeliveries({ params, read }) {
-    const rows = await read((tx) => listDeliveries(tx, params.incomingWebhookId, deliveriesMax));
+    const rows = await read(async (tx) => {
+      const { id } = await getIncomingWebhook(tx, params.incomingWebhookId);
+      return await listDeliveries(tx, id, deliveriesMax);
+    });
     return { results: rows.map(summaryWire) };
   },
 

@@ -1,6 +1,6 @@
 import type { Permission } from '@pilotfish/contracts';
 import type { ApiTokenId, OrganizationId, PrincipalId } from '@pilotfish/kernel';
-import { and, eq, isNull, lt, or } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { deliveries, incomingWebhooks, repositories } from '../schema/deliveries.ts';
 import { environments, projects, services } from '../schema/environments.ts';
@@ -53,7 +53,7 @@ async function callerByToken(
     .where(and(eq(apiTokens.tokenHash, tokenHash), isNull(apiTokens.revokedAt)));
   if (row === undefined || isOver(row.token.expiresAt, now) || row.principal.disabledAt)
     return null;
-  await touchToken(tx, row.token.id, now);
+  await touchToken(tx, row.token, now);
   const { id, kind, name } = row.principal;
   const actor = { principalId: id, kind, name };
   // A token made for a user is that user's login; others act in their own organization only.
@@ -109,17 +109,14 @@ async function membershipsOf(
 }
 
 /** At most once per minute and token: a busy client must not make every request a write. */
-async function touchToken(tx: Authenticator, id: ApiTokenId, now: Temporal.Instant): Promise<void> {
+async function touchToken(
+  tx: Authenticator,
+  { id, lastUsedAt }: { readonly id: ApiTokenId; readonly lastUsedAt: Temporal.Instant | null },
+  now: Temporal.Instant,
+): Promise<void> {
   const minuteAgo = now.subtract({ minutes: 1 });
-  await tx.db
-    .update(apiTokens)
-    .set({ lastUsedAt: now })
-    .where(
-      and(
-        eq(apiTokens.id, id),
-        or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, minuteAgo)),
-      ),
-    );
+  if (lastUsedAt !== null && Temporal.Instant.compare(lastUsedAt, minuteAgo) >= 0) return;
+  await tx.db.update(apiTokens).set({ lastUsedAt: now }).where(eq(apiTokens.id, id));
 }
 
 const located = {

@@ -58,6 +58,21 @@ export async function findManagedWebhook(
   return row ?? null;
 }
 
+/** Deleted ones as well: what they delivered stays readable. @throws Fault `not_found` */
+export async function getIncomingWebhook(
+  tx: TenantTransaction,
+  id: IncomingWebhookId,
+): Promise<IncomingWebhookRow> {
+  const [row] = await tx.db
+    .select()
+    .from(incomingWebhooks)
+    .where(
+      and(eq(incomingWebhooks.organizationId, tx.organizationId), eq(incomingWebhooks.id, id)),
+    );
+  if (row === undefined) throw new Fault('not_found', 'There is no such webhook');
+  return row;
+}
+
 /** Locked until the transaction ends. @throws Fault `not_found` where it is not the tenant's */
 export async function lockIncomingWebhook(
   tx: TenantTransaction,
