@@ -44,74 +44,107 @@ const retryPolicy = { firstDelayMs: 250, delayMsMax: 5000 };
 const refusedRetryMs = 15_000;
 
 export function openSession(deps: SessionDeps): Session {
-  const { bus, clock, logger } = deps;
-  const closing = new AbortController();
-  let refusal = '';
-  let accepted = Promise.withResolvers<void>();
-  let current = new AbortController();
-  let greeting: Promise<void> = Promise.resolve();
+  return new LastingSession(deps);
+}
 
-  async function greet(signal: AbortSignal): Promise<void> {
+class LastingSession implements Session {
+  readonly #deps: SessionDeps;
+  readonly #closing = new AbortController();
+  readonly #beating: Promise<void>;
+  readonly #stopListening: () => void;
+  #refusal = '';
+  /** Renewed only after it was resolved: who waits for it waits over any number of reconnects. */
+  #accepted = Promise.withResolvers<void>();
+  #isAccepted = false;
+  #connection = new AbortController();
+  #greeting: Promise<void> = Promise.resolve();
+
+  constructor(deps: SessionDeps) {
+    this.#deps = deps;
+    this.#stopListening = deps.bus.onConnected(() => this.#onConnected());
+    this.#beating = this.#beat();
+  }
+
+  refusal(): string {
+    return this.#refusal;
+  }
+
+  accepted(signal: AbortSignal): Promise<void> {
+    return untilAborted(this.#accepted.promise, signal);
+  }
+
+  greetAgain(): void {
+    if (!this.#closing.signal.aborted) this.#greetNow();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('The engine stops'));
+    this.#stopListening();
+    this.#connection.abort();
+    await Promise.all([this.#greeting, this.#beating]);
+  }
+
+  #onConnected(): void {
+    this.#connection.abort();
+    if (this.#closing.signal.aborted) return;
+    this.#connection = new AbortController();
+    if (this.#isAccepted) {
+      this.#isAccepted = false;
+      this.#accepted = Promise.withResolvers<void>();
+    }
+    this.#greetNow();
+  }
+
+  #greetNow(): void {
+    const { signal } = this.#connection;
+    this.#greeting = Promise.all([this.#greeting, this.#greet(signal)]).then(() => undefined);
+  }
+
+  async #greet(signal: AbortSignal): Promise<void> {
+    const { bus, clock, logger, makeHello, random } = this.#deps;
     for (let failures = 0; !signal.aborted; ) {
-      let delayMs: number;
+      let delayMs = refusedRetryMs;
       try {
-        const reply = await bus.hello(deps.makeHello());
+        const reply = await bus.hello(makeHello());
         if (signal.aborted) return;
-        if (reply.refusal === '') {
-          await deps.raiseEpoch(reply.epoch);
-          if (refusal !== '') logger.info('the control plane accepts this engine again');
-          refusal = '';
-          accepted.resolve();
-          deps.onAccepted();
-          return;
-        }
-        if (refusal !== reply.refusal) {
-          logger.error(`The control plane wants no work from this engine: ${reply.refusal}`);
-        }
-        refusal = reply.refusal;
-        delayMs = refusedRetryMs;
+        if (reply.refusal === '') return await this.#onAccepted(reply);
+        this.#onRefused(reply.refusal);
       } catch (error) {
         failures += 1;
-        if (failures === 3)
+        if (failures === 3) {
           logger.warn({ err: toFault(error) }, 'nobody answers the hello, trying on');
-        delayMs = backoffDelayMs(retryPolicy, failures - 1, deps.random());
+        }
+        delayMs = backoffDelayMs(retryPolicy, failures - 1, random());
       }
       await clock.sleep(delayMs, signal).catch(() => undefined);
     }
   }
 
-  function greetNow(): void {
-    const { signal } = current;
-    greeting = Promise.all([greeting, greet(signal)]).then(() => undefined);
+  async #onAccepted(reply: HelloReply): Promise<void> {
+    await this.#deps.raiseEpoch(reply.epoch);
+    if (this.#refusal !== '') {
+      this.#deps.logger.info('the control plane accepts this engine again');
+    }
+    this.#refusal = '';
+    this.#isAccepted = true;
+    this.#accepted.resolve();
+    this.#deps.onAccepted();
   }
 
-  const stopListening = bus.onConnected(() => {
-    current.abort();
-    if (closing.signal.aborted) return;
-    current = new AbortController();
-    accepted = Promise.withResolvers<void>();
-    greetNow();
-  });
-
-  const beating = (async () => {
-    while (!closing.signal.aborted) {
-      if (bus.isConnected()) bus.heartbeat();
-      else deps.onNoConnection();
-      await clock.sleep(heartbeatIntervalMs, closing.signal).catch(() => undefined);
+  #onRefused(refusal: string): void {
+    if (this.#refusal !== refusal) {
+      this.#deps.logger.error(`The control plane wants no work from this engine: ${refusal}`);
     }
-  })();
+    this.#refusal = refusal;
+  }
 
-  return {
-    refusal: () => refusal,
-    accepted: (signal) => untilAborted(accepted.promise, signal),
-    greetAgain() {
-      if (!closing.signal.aborted) greetNow();
-    },
-    async close() {
-      closing.abort(new Error('The engine stops'));
-      stopListening();
-      current.abort();
-      await Promise.all([greeting, beating]);
-    },
-  };
+  async #beat(): Promise<void> {
+    const { bus, clock, onNoConnection } = this.#deps;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      if (bus.isConnected()) bus.heartbeat();
+      else onNoConnection();
+      await clock.sleep(heartbeatIntervalMs, signal).catch(() => undefined);
+    }
+  }
 }
