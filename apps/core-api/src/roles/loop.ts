@@ -60,9 +60,7 @@ export function createLoop(
     },
     async close() {
       closing.abort(new Error(`${name} is being closed`));
-      const t = setTimeout(() => console.log('LOOP HANGS', name), 4000);
       await ended;
-      clearTimeout(t);
     },
   };
 }

@@ -1,0 +1,211 @@
+import { messages } from '@pilotfish/contracts';
+import { encryptValue, openSealed } from '@pilotfish/crypto';
+import { newId, systemClock, type VariableId } from '@pilotfish/kernel';
+import { tables } from '@pilotfish/store';
+import { expect, test, vi } from 'vitest';
+import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
+import { testControlPlane } from './control-plane.ts';
+import { successOf } from './engine.ts';
+import { sha } from './world.ts';
+
+type ControlPlane = Awaited<ReturnType<typeof testControlPlane>>;
+
+async function deploy({ store, world }: ControlPlane, n: number) {
+  const outcome = await store.tenant(world.context, (tx) =>
+    enqueueExecution(tx, systemClock.now(), {
+      environmentId: world.environmentId,
+      action: 'DEPLOY',
+      services: world.serviceIds.map((serviceId) => ({ serviceId, commitSha: sha(n) })),
+      origin: 'GIT',
+      clientOrigin: 'GIT',
+    }),
+  );
+  if (outcome.kind === 'refused') throw new Error(outcome.reason);
+  return outcome;
+}
+
+async function statuses({ sql }: ControlPlane): Promise<readonly string[]> {
+  const rows = await sql`select status from executions order by generation`;
+  return rows.map((row) => row.status as string);
+}
+
+test('requests reach the engine one after the other, with secrets that only it can open', async () => {
+  const plane = await testControlPlane();
+  const { store, world, engine, keys, sql } = plane;
+  const { organizationId } = world.context;
+  const variableId = newId<VariableId>();
+  await store.tenant(world.context, async ({ db }) => {
+    const now = systemClock.now();
+    const ciphertext = await encryptValue(keys, 's3cret', {
+      organizationId,
+      row: `variables/${variableId}`,
+      version: 1,
+    });
+    await db.insert(tables.variables).values({
+      id: variableId,
+      organizationId,
+      key: 'TOKEN',
+      scope: 'PROJECT',
+      projectId: world.projectId,
+      isSecret: true,
+      currentVersion: 1,
+      createdAt: now,
+      updatedAt: now,
+    });
+    await db.insert(tables.variableVersions).values({
+      variableId,
+      number: 1,
+      organizationId,
+      ciphertext,
+      createdAt: now,
+      createdBy: world.context.actor.principalId,
+    });
+  });
+  await plane.startReplica();
+  await deploy(plane, 1);
+  await deploy(plane, 2);
+
+  const first = await engine.pull();
+  first?.ack();
+  expect(first?.body).toMatchObject({ generation: 1, attempt: 1, lease: 1, epoch: 1 });
+  const release = first?.body.stages[0]?.services[0]?.release;
+  expect(release?.source.commitSha).toBe(sha(1));
+  const sealed = release?.secrets.TOKEN;
+  expect(JSON.stringify(first?.body)).not.toContain('s3cret');
+  expect(
+    sealed &&
+      (await openSealed(world.sealing, sealed, {
+        executionId: first.body.executionId,
+        serviceId: world.serviceIds[0] ?? '',
+        field: 'secrets.TOKEN',
+      })),
+  ).toBe('s3cret');
+  expect(await engine.pull(1200)).toBeNull();
+
+  if (first) await engine.report(first.body, successOf(first.body));
+  const second = await engine.pull();
+  second?.ack();
+  expect(second?.body).toMatchObject({ generation: 2 });
+  expect(await statuses(plane)).toEqual(['SUCCEEDED', 'RELEASED']);
+  const [service] = await sql`select s.state, r.commit_sha, r.status from services s
+    join releases r on r.id = s.current_release_id`;
+  expect(service).toEqual({
+    // The newest request is what a service shows.
+    state: 'DEPLOYMENT_QUEUED',
+    commit_sha: sha(1),
+    status: 'ACTIVE',
+  });
+  if (second) await engine.report(second.body, successOf(second.body));
+  await vi.waitFor(async () => expect(await statuses(plane)).toEqual(['SUCCEEDED', 'SUCCEEDED']));
+  const [environment] = await sql`select state, applied_generation::int from environments`;
+  expect(environment).toEqual({ state: 'DEPLOYED', applied_generation: 2 });
+});
+
+test('what the engine reported is confirmed to it once it is committed', async () => {
+  const plane = await testControlPlane();
+  await plane.startReplica();
+  await deploy(plane, 1);
+  const confirmed: number[] = [];
+
+  plane.engineBus.subscribe(messages.confirmed, { clusterId: plane.world.clusterId }, (message) =>
+    confirmed.push(...message.body.confirmed.map((one) => one.sequence)),
+  );
+  const task = await plane.engine.pull();
+  task?.ack();
+  if (!task) throw new Error('no task');
+  const events = successOf(task.body);
+  await plane.engine.report(task.body, events.slice(0, 2));
+  await vi.waitFor(() => expect(confirmed).toContain(2));
+  await plane.engine.report(task.body, events.slice(2));
+  await vi.waitFor(() => expect(confirmed).toContain(events.length));
+});
+
+test('two replicas of everything publish each task once and in order', async () => {
+  const plane = await testControlPlane();
+  await plane.startReplica();
+  await plane.startReplica();
+  for (let n = 1; n <= 5; n += 1) await deploy(plane, n);
+  const seen: number[] = [];
+  for (let n = 1; n <= 5; n += 1) {
+    const task = await plane.engine.pull();
+    task?.ack();
+    if (!task) throw new Error('no task');
+    seen.push(task.body.generation);
+    await plane.engine.report(task.body, successOf(task.body));
+  }
+  expect(seen).toEqual([1, 2, 3, 4, 5]);
+  expect(await plane.engine.pull(1200)).toBeNull();
+});
+
+test('NATS is wiped with a task in it: it is published again', async () => {
+  const plane = await testControlPlane();
+  await plane.startReplica();
+  await deploy(plane, 1);
+  await vi.waitFor(async () => {
+    const [row] = await plane.sql`select published_at from executions`;
+    expect(row?.published_at).not.toBeNull();
+  });
+  await plane.nats.kill();
+  plane.nats.wipe();
+  await plane.nats.start();
+  const task = await vi.waitFor(
+    async () => {
+      const pulled = await plane.engine.pull(20_000);
+      expect(pulled).not.toBeNull();
+      return pulled;
+    },
+    { timeout: 40_000 },
+  );
+  task?.ack();
+  expect(task?.body).toMatchObject({ generation: 1, attempt: 2 });
+});
+
+test('an engine that lost its journal is given its task again, above what is stored', async () => {
+  const plane = await testControlPlane();
+  await plane.startReplica();
+  await deploy(plane, 1);
+  const task = await plane.engine.pull();
+  task?.ack();
+  if (!task) throw new Error('no task');
+  await plane.engine.report(task.body, successOf(task.body).slice(0, 3));
+  await vi.waitFor(async () => {
+    const [row] = await plane.sql`select confirmed_sequence::int as n from executions`;
+    expect(row?.n).toBe(3);
+  });
+  await plane.sql`update executions set published_at = published_at - interval '1 minute'`;
+  await plane.engine.hello({ openExecutions: [] });
+  const again = await plane.engine.pull();
+  again?.ack();
+  expect(again?.body).toMatchObject({ attempt: 2, sequenceFloor: 3 });
+  // Late reports of the first attempt count for nothing.
+  await plane.engine.report(task.body, successOf(task.body));
+  if (again) await plane.engine.report(again.body, successOf(again.body));
+  await vi.waitFor(async () => expect(await statuses(plane)).toEqual(['SUCCEEDED']));
+});
+
+test('a database restored from a backup goes on above what the engine has seen', async () => {
+  const plane = await testControlPlane();
+  await plane.startReplica();
+  const { environmentId } = plane.world;
+  const reply = await plane.engine.hello({
+    highestEpoch: 7,
+    generations: [{ environmentId, generation: 40 }],
+  });
+  expect(reply).toEqual({ epoch: 8, lease: 1, refusal: '' });
+  await deploy(plane, 1);
+  const task = await plane.engine.pull();
+  task?.ack();
+  expect(task?.body).toMatchObject({ epoch: 8, generation: 41 });
+  expect((await plane.engine.hello({ highestEpoch: 8 })).epoch).toBe(8);
+});
+
+test('an unknown or replaced engine is refused', async () => {
+  const plane = await testControlPlane();
+  await plane.startReplica();
+  expect((await plane.engine.hello({ engineId: newId() })).refusal).toContain('not known');
+  expect((await plane.engine.hello({ protocolOldest: 98, protocolNewest: 99 })).refusal).toContain(
+    'protocol',
+  );
+  await plane.sql`update clusters set lease = 2`;
+  expect((await plane.engine.hello()).refusal).toContain('Another engine');
+});
