@@ -203,7 +203,7 @@ function connectParts(
     },
   });
   uplink.session = session;
-  const control = { ledger, logs, present: session.greetAgain };
+  const control = { ledger, logs, present: () => session.greetAgain() };
   bus.respond(messages.control, { clusterId }, ({ body }) => answerControl(control, body));
   const source: TaskSource = {
     async allowed(stop) {
