@@ -65,7 +65,7 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
     const { engineId } = enrolment;
     const keeperDeps = { coreApi, identity, engineId, clock, random, logger };
     const keeper = keepCredentials(keeperDeps, credentials);
-    const { engine, close } = await startWithTarget(deps, enrolled, keeper);
+    const { engine, close } = await startWithTarget(deps, enrolled, keeper, metrics);
     observeEngine(engine, keeper, health, metrics);
     const attaching = attach(deps, engine, enrolled, keeper, health, signal);
     return {
@@ -88,6 +88,7 @@ async function startWithTarget(
   { config, logger, hostEnvironment }: AppDeps,
   { identity, enrolment }: Enrolled,
   keeper: CredentialsKeeper,
+  metrics: Metrics,
 ): Promise<{ engine: Engine; close: () => Promise<void> }> {
   const folder = config.ENGINE_DATA_DIR;
   const supervisor = createSupervisorClient(config.SUPERVISOR_SOCKET);
@@ -110,6 +111,11 @@ async function startWithTarget(
       artefactsKept: config.ENGINE_ARTEFACTS_KEPT,
     },
   });
+  const ended = metrics.counter({
+    name: 'engine_executions_total',
+    help: 'Executions that came to their end, by outcome',
+    labels: ['outcome'],
+  });
   const engine = await startEngine({
     engineId: enrolment.engineId,
     clusterId: enrolment.clusterId,
@@ -121,6 +127,7 @@ async function startWithTarget(
     openSecrets: createOpenSecrets(identity.sealingKey),
     refusal: () => keeper.refusal(),
     onNoConnection: () => keeper.check(),
+    onEnded: (outcome) => ended.add(1, { outcome }),
     onDeath(error) {
       // Caught by the service's supervision, which ends the process; its next start recovers.
       queueMicrotask(() => {

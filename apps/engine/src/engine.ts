@@ -16,6 +16,7 @@ import {
 import type { Logger } from '@pilotfish/runtime';
 import { answerControl } from './control/answer-control.ts';
 import { createPublisher, type Publisher } from './events/publisher.ts';
+import type { ExecutionOutcome } from './execution/event-body.ts';
 import { type Execution, isOpen } from './execution/execution.ts';
 import { createLedger, type Ledger } from './execution/ledger.ts';
 import { runExecution } from './execution/run-execution.ts';
@@ -46,6 +47,8 @@ export interface EngineDeps {
   readonly onNoConnection: () => void;
   /** Nothing can be made durable any more: the process has to end. */
   readonly onDeath: (error: Error) => void;
+  /** Counts ends of executions. */
+  readonly onEnded: (outcome: ExecutionOutcome) => void;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;

@@ -77,6 +77,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     openSecrets: options.openSecrets ?? (async () => ({ secrets: {}, sourcePassword: undefined })),
     stopping: options.stopping ?? new AbortController().signal,
     logger: createLogger({ name: 'engine', level: 'silent' }),
+    onEnded: () => {},
   };
   return {
     journal,

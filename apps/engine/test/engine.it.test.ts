@@ -47,6 +47,7 @@ async function start(change: Partial<EngineDeps> = {}): Promise<Engine> {
     openSecrets: async () => ({ secrets: {}, sourcePassword: undefined }),
     refusal: () => null,
     onNoConnection: () => {},
+    onEnded: () => {},
     onDeath: (error) => {
       throw error;
     },

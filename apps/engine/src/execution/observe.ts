@@ -7,7 +7,8 @@ interface Deps {
   readonly random: () => number;
 }
 
-const triesMax = 6;
+/** More patient than a step, since nothing has begun yet: half a minute to a whole one. */
+const triesMax = 12;
 const retryPolicy = { firstDelayMs: 250, delayMsMax: 10_000 };
 
 /**

@@ -21,6 +21,8 @@ import {
 export interface RunExecutionDeps extends Omit<RunServiceDeps, 'trace'> {
   readonly target: Pick<Target, 'run' | 'observe' | 'isolation'>;
   readonly logger: Logger;
+  /** Counts ends. */
+  readonly onEnded: (outcome: ExecutionOutcome) => void;
 }
 
 type RunStagesDeps = RunExecutionDeps & Pick<RunServiceDeps, 'trace'>;
@@ -55,7 +57,7 @@ export async function runExecution(deps: RunExecutionDeps, execution: Execution)
 }
 
 async function report(
-  { ledger, target, logger }: RunExecutionDeps,
+  { ledger, target, logger, onEnded }: RunExecutionDeps,
   execution: Execution,
   outcome: ExecutionOutcome,
   summary: string,
@@ -66,6 +68,7 @@ async function report(
   await ledger.record(execution, { state: 'reported', events: [...before, ended] });
   const { executionId, row } = execution;
   logger.info({ executionId, outcome, summary, trace: row.trace }, 'execution ended');
+  onEnded(outcome);
 }
 
 async function runStages(

@@ -18,7 +18,8 @@ export interface RunStepDeps {
 /** What the steps before the switch do can be undone, so a cancel may interrupt them. */
 export const interruptible: ReadonlySet<StepName> = new Set(['build', 'start', 'await_healthy']);
 
-const triesMax = 5;
+/** With the delays between them some 20 to 45 s: longer than a killed neighbour takes to be back. */
+const triesMax = 9;
 const retryPolicy = { firstDelayMs: 500, delayMsMax: 15_000 };
 /** How long a target may take to let go of a step that was aborted. */
 const letGoMsMax = 30_000;
