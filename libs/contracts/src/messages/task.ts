@@ -29,7 +29,7 @@ export const Probe = z.looseObject({
 export type Probe = z.infer<typeof Probe>;
 
 /** A commit to deploy and how to get at it. */
-export const Source = z.looseObject({
+const Source = z.looseObject({
   repositoryUrl: z.url(),
   branch: z.string(),
   commitSha: z.string(),
@@ -39,7 +39,6 @@ export const Source = z.looseObject({
   /** Sealed password or token; absent for a public repository. */
   password: Sealed.optional(),
 });
-export type Source = z.infer<typeof Source>;
 
 /** One TCP port of an application. */
 export const Port = z.looseObject({

@@ -4,11 +4,10 @@ import { idSchema } from '../ids.ts';
 import { Port, Probe } from '../messages/task.ts';
 
 /** A path, relative to the repository's root, that a push must touch (or may not count for). */
-export const PathFilter = z.looseObject({
+const PathFilter = z.looseObject({
   mode: z.enum(['MATCH', 'EXCLUDE']),
   path: z.string().min(1),
 });
-export type PathFilter = z.infer<typeof PathFilter>;
 
 /** Where a service's code comes from, as its owner wrote it. */
 export const GitSource = z.looseObject({
