@@ -49,7 +49,7 @@ interface Progress {
   /** When to publish again what is not confirmed by then, on the monotonic clock. */
   resendAtMs: number;
   resends: number;
-  pumping: Promise<void> | null;
+  isPumping: boolean;
 }
 
 const tickMs = 1000;
@@ -64,6 +64,7 @@ class ResendingPublisher implements Publisher {
   readonly #deps: PublisherDeps;
   readonly #progresses = new Map<ExecutionId, Progress>();
   readonly #closing = new AbortController();
+  readonly #pumps = new Set<Promise<void>>();
   readonly #ticking: Promise<void>;
 
   constructor(deps: PublisherDeps) {
@@ -74,9 +75,9 @@ class ResendingPublisher implements Publisher {
   wake(execution: Execution): void {
     if (this.#closing.signal.aborted) return;
     const progress = this.#progressOf(execution);
-    progress.pumping ??= this.#pump(execution, progress).finally(() => {
-      progress.pumping = null;
-    });
+    if (progress.isPumping) return;
+    const pump = this.#pump(execution, progress).finally(() => this.#pumps.delete(pump));
+    this.#pumps.add(pump);
   }
 
   resendAll(): void {
@@ -91,7 +92,7 @@ class ResendingPublisher implements Publisher {
   async close(): Promise<void> {
     this.#closing.abort(new Error('The publisher is being closed'));
     await this.#ticking;
-    for (const { pumping } of this.#progresses.values()) await pumping;
+    await Promise.all(this.#pumps);
   }
 
   /** Where the execution stands, after what has been confirmed or reissued meanwhile. */
@@ -105,7 +106,7 @@ class ResendingPublisher implements Publisher {
         publication,
         resendAtMs: 0,
         resends: 0,
-        pumping: progress?.pumping ?? null,
+        isPumping: false,
       };
       this.#progresses.set(executionId, progress);
       this.#postpone(progress);
@@ -128,6 +129,7 @@ class ResendingPublisher implements Publisher {
   async #pump(execution: Execution, progress: Progress): Promise<void> {
     const { bus, journal, clock, logger } = this.#deps;
     const { executionId } = execution;
+    progress.isPumping = true;
     try {
       // A reissue has made a new progress, which begins again from its own floor.
       while (this.#progressOf(execution) === progress) {
@@ -145,6 +147,9 @@ class ResendingPublisher implements Publisher {
     } catch (error) {
       // The next tick tries again.
       logger.debug({ err: error, executionId }, 'events wait for NATS');
+    } finally {
+      // In the same instant in which it found nothing more: what comes now wakes a new one.
+      progress.isPumping = false;
     }
   }
 
@@ -168,8 +173,8 @@ class ResendingPublisher implements Publisher {
   }
 
   #forgetOthers(known: ReadonlySet<ExecutionId>): void {
-    for (const [executionId, { pumping }] of this.#progresses) {
-      if (!known.has(executionId) && pumping === null) this.#progresses.delete(executionId);
+    for (const [executionId, { isPumping }] of this.#progresses) {
+      if (!known.has(executionId) && !isPumping) this.#progresses.delete(executionId);
     }
   }
 }

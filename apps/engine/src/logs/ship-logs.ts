@@ -48,7 +48,7 @@ interface Tail {
   cursor: number;
   savedCursor: number;
   newest: number;
-  shipping: Promise<void> | null;
+  isShipping: boolean;
 }
 
 export function shipLogs(deps: ShipLogsDeps): LogShipper {
@@ -59,13 +59,14 @@ class TailingShipper implements LogShipper {
   readonly #deps: ShipLogsDeps;
   readonly #closing = new AbortController();
   readonly #tails = new Map<ServiceId, Tail>();
+  readonly #shipments = new Set<Promise<void>>();
   readonly #running: Promise<unknown>;
 
   constructor(deps: ShipLogsDeps) {
     this.#deps = deps;
     for (const { serviceId, sequence } of deps.cursors) {
       const known = { cursor: sequence, savedCursor: sequence, newest: sequence };
-      this.#tails.set(serviceId, { serviceId, ...known, shipping: null });
+      this.#tails.set(serviceId, { serviceId, ...known, isShipping: false });
     }
     this.#running = Promise.all([this.#follow(), this.#keepCursors()]);
   }
@@ -77,7 +78,7 @@ class TailingShipper implements LogShipper {
   async close(): Promise<void> {
     this.#closing.abort(new Error('The engine stops'));
     await this.#running;
-    for (const { shipping } of this.#tails.values()) await shipping;
+    await Promise.all(this.#shipments);
     await this.#saveCursors().catch(() => undefined);
   }
 
@@ -85,7 +86,7 @@ class TailingShipper implements LogShipper {
     let tail = this.#tails.get(serviceId);
     if (tail === undefined) {
       const cursor = Math.max(0, newestSequence - backlogLinesMax);
-      tail = { serviceId, cursor, savedCursor: 0, newest: 0, shipping: null };
+      tail = { serviceId, cursor, savedCursor: 0, newest: 0, isShipping: false };
       this.#tails.set(serviceId, tail);
     }
     // A supervisor that lost its data, or a service deleted and made anew, counts from 1 again.
@@ -95,37 +96,37 @@ class TailingShipper implements LogShipper {
   }
 
   #wake(tail: Tail): void {
-    if (this.#closing.signal.aborted) return;
-    tail.shipping ??= this.#ship(tail)
-      .catch((error: unknown) => {
-        const { serviceId } = tail;
-        this.#deps.logger.debug({ err: toFault(error), serviceId }, 'lines wait');
-      })
-      .finally(() => {
-        tail.shipping = null;
-      });
+    if (this.#closing.signal.aborted || tail.isShipping) return;
+    const shipment = this.#ship(tail).finally(() => this.#shipments.delete(shipment));
+    this.#shipments.add(shipment);
   }
 
   async #ship(tail: Tail): Promise<void> {
-    const { logs, isConnected, publish } = this.#deps;
-    const { signal } = this.#closing;
-    const { serviceId } = tail;
-    while (tail.cursor < tail.newest && isConnected() && !signal.aborted) {
-      const readSignal = AbortSignal.any([signal, AbortSignal.timeout(readMsMax)]);
-      const query = {
-        after: Math.max(tail.cursor, tail.newest - lagLinesMax),
-        limit: linesPerBatch,
-      };
-      const page = await logs.read(serviceId, query, readSignal);
-      const lines = fitting(withMark(tail.cursor, page.lines));
-      const last = lines.at(-1);
-      if (last === undefined) {
-        tail.cursor = tail.newest;
-        return;
+    const { isConnected, logger } = this.#deps;
+    tail.isShipping = true;
+    try {
+      while (tail.cursor < tail.newest && isConnected() && !this.#closing.signal.aborted) {
+        await this.#shipSome(tail);
       }
-      await publish({ serviceId, lines });
-      tail.cursor = last.sequence;
+    } catch (error) {
+      logger.debug({ err: toFault(error), serviceId: tail.serviceId }, 'lines wait');
+    } finally {
+      // In the same instant in which it found nothing more: what is written now starts it anew.
+      tail.isShipping = false;
     }
+  }
+
+  async #shipSome(tail: Tail): Promise<void> {
+    const { logs, publish } = this.#deps;
+    const { serviceId } = tail;
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(readMsMax)]);
+    const after = Math.max(tail.cursor, tail.newest - lagLinesMax);
+    const page = await logs.read(serviceId, { after, limit: linesPerBatch }, signal);
+    const lines = fitting(withMark(tail.cursor, page.lines));
+    const last = lines.at(-1);
+    if (last !== undefined) await publish({ serviceId, lines });
+    // Nothing there although it was announced: dropped since.
+    tail.cursor = last?.sequence ?? tail.newest;
   }
 
   async #follow(): Promise<void> {
