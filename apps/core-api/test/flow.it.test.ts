@@ -1,6 +1,6 @@
 import { messages } from '@pilotfish/contracts';
 import { encryptValue, openSealed } from '@pilotfish/crypto';
-import { newId, systemClock, type VariableId } from '@pilotfish/kernel';
+import { assert, newId, systemClock, type VariableId } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import { expect, test, vi } from 'vitest';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
@@ -66,12 +66,13 @@ test('requests reach the engine one after the other, with secrets that only it c
   await deploy(plane, 2);
 
   const first = await engine.pull();
-  first?.ack();
-  expect(first?.body).toMatchObject({ generation: 1, attempt: 1, lease: 1, epoch: 1 });
-  const release = first?.body.stages[0]?.services[0]?.release;
+  assert(first !== null, 'the first task was published');
+  first.ack();
+  expect(first.body).toMatchObject({ generation: 1, attempt: 1, lease: 1, epoch: 1 });
+  const release = first.body.stages[0]?.services[0]?.release;
   expect(release?.source.commitSha).toBe(sha(1));
   const sealed = release?.secrets.TOKEN;
-  expect(JSON.stringify(first?.body)).not.toContain('s3cret');
+  expect(JSON.stringify(first.body)).not.toContain('s3cret');
   expect(
     sealed &&
       (await openSealed(world.sealing, sealed, {
@@ -82,7 +83,7 @@ test('requests reach the engine one after the other, with secrets that only it c
   ).toBe('s3cret');
   expect(await engine.pull(1200)).toBeNull();
 
-  if (first) await engine.report(first.body, successOf(first.body));
+  await engine.report(first.body, successOf(first.body));
   const second = await engine.pull();
   second?.ack();
   expect(second?.body).toMatchObject({ generation: 2 });
