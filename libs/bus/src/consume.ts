@@ -86,6 +86,8 @@ export function consume<Subject extends string, Body>(
     });
     const { promise: over, resolve } = Promise.withResolvers<void>();
     closing.signal.addEventListener('abort', () => resolve(), { once: true });
+    // Closed while it was being set up: that event is over.
+    if (closing.signal.aborted) resolve();
     const watching = watchStatus(pulling, resolve);
     let first = true;
     const stopListening = connection.onConnected(() => {
