@@ -20,6 +20,12 @@ export const Config = z.object({
     .port()
     .default(4100)
     .describe('Port of the HTTP API, of health and of metrics; 0 lets the system choose'),
+  CORE_API_REPLICA_PORT: fields
+    .port()
+    .optional()
+    .describe(
+      'Port of this copy alone, where several run on one machine: CORE_API_PORT is then shared by all of them',
+    ),
   PILOTFISH_IDENTITY_DIR: z
     .string()
     .min(1)

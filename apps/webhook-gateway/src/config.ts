@@ -12,6 +12,12 @@ export const Config = z.object({
     .port()
     .default(4101)
     .describe('Port of webhooks, of health and of metrics; 0 lets the system choose'),
+  WEBHOOK_GATEWAY_REPLICA_PORT: fields
+    .port()
+    .optional()
+    .describe(
+      'Port of this copy alone, where several run on one machine: WEBHOOK_GATEWAY_PORT is then shared by all of them',
+    ),
   // Holds webhook-gateway.database-url, webhook-gateway.key and webhook-gateway.creds.
   PILOTFISH_IDENTITY_DIR: z
     .string()

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { connectBus, credentialsFromFile } from '@pilotfish/bus';
 import { keyEncryptionOf, readKeyFile, readSecretFile } from '@pilotfish/crypto';
+import { listen } from '@pilotfish/http';
 import {
   createHealth,
   createLogger,
@@ -41,7 +42,11 @@ await runService({
       bus,
       bodyBytesTotalMax: config.WEBHOOK_GATEWAY_BODY_MEBIBYTES_MAX * 1024 * 1024,
     });
-    await app.listen({ host: config.WEBHOOK_GATEWAY_HOST, port: config.WEBHOOK_GATEWAY_PORT });
+    await listen(app, {
+      host: config.WEBHOOK_GATEWAY_HOST,
+      port: config.WEBHOOK_GATEWAY_PORT,
+      replicaPort: config.WEBHOOK_GATEWAY_REPLICA_PORT,
+    });
     return {
       async close() {
         await app.close();

@@ -11,6 +11,12 @@ export const Config = z.object({
     .port()
     .default(4102)
     .describe('Port of the websockets, of health and of metrics; 0 lets the system choose'),
+  WEBSOCKET_GATEWAY_REPLICA_PORT: fields
+    .port()
+    .optional()
+    .describe(
+      'Port of this copy alone, where several run on one machine: WEBSOCKET_GATEWAY_PORT is then shared by all of them',
+    ),
   PILOTFISH_IDENTITY_DIR: z
     .string()
     .min(1)

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { connectBus, credentialsFromFile } from '@pilotfish/bus';
 import { readSecretFile } from '@pilotfish/crypto';
+import { listen } from '@pilotfish/http';
 import { systemClock } from '@pilotfish/kernel';
 import {
   createHealth,
@@ -44,7 +45,7 @@ await runService({
       stallMsMax: config.WEBSOCKET_GATEWAY_STALL_SECONDS_MAX * 1000,
       pingMs: config.WEBSOCKET_GATEWAY_PING_SECONDS * 1000,
     });
-    await app.listen({ host, port });
+    await listen(app, { host, port, replicaPort: config.WEBSOCKET_GATEWAY_REPLICA_PORT });
     logger.info({ host, port }, 'websocket-gateway listens');
     return {
       async close() {

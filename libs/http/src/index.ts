@@ -1,4 +1,5 @@
 export type { Documentation } from './documentation.ts';
+export { type Address, listen } from './listen.ts';
 export type { Membership, Principal, RoutePermission } from './permission.ts';
 export {
   buildServer,

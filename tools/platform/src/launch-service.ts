@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Clock, systemClock } from '@pilotfish/kernel';
 import { isAlive, launchDetached, type ProcessIdentity, stopProcess } from '@pilotfish/servers';
 import { formatLogLine } from './log-line.ts';
 import { answersWell, type Probe } from './probe.ts';
-import { instanceName, type RunnerState } from './state.ts';
+import { instanceName, type ProcessRecord, type RunnerState } from './state.ts';
 import type { ProcessDefinition } from './supervise.ts';
 
 /** Between SIGTERM and SIGKILL; services close within ten seconds by themselves. */
@@ -54,9 +55,26 @@ export async function endProcess(identity: ProcessIdentity): Promise<void> {
   await stopProcess(identity, stopSteps);
 }
 
+/** How long a survivor may take to be ready: what it needs may have died with the runner. */
+const adoptionMsMax = 5_000;
+
+async function becomesReady(clock: Clock, probe: Probe): Promise<boolean> {
+  const giveUpMs = clock.monotonicMs() + adoptionMsMax;
+  while (!(await answersWell(probe))) {
+    if (clock.monotonicMs() > giveUpMs) return false;
+    await clock.sleep(100);
+  }
+  return true;
+}
+
+/** Whether what survived a killed runner is what we would start. */
+export function isInterchangeable(service: ServiceProcess, survivor: ProcessRecord): boolean {
+  return survivor.hash === hashOf(service);
+}
+
 /**
  * One copy of a service, to be supervised. What survived a killed runner is adopted when it is what
- * we would start, and replaced otherwise.
+ * we would start and gets ready, and replaced otherwise.
  */
 export function defineServiceProcess(
   process_: ServiceProcess,
@@ -73,7 +91,7 @@ export function defineServiceProcess(
       const found = survivor;
       survivor = undefined;
       if (found !== undefined && isAlive(found.identity)) {
-        if (found.hash === hash && (await answersWell(process_.probe))) {
+        if (found.hash === hash && (await becomesReady(systemClock, process_.probe))) {
           onAdopted(name);
           return found.identity;
         }

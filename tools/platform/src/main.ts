@@ -1,13 +1,15 @@
 /**
  * `npm start`: runs the platform until Ctrl-C. Reads PILOTFISH_HOME, PILOTFISH_PORT_BASE,
- * PILOTFISH_REPLICAS, DATABASE_URL and NATS_URL; see settings.ts.
+ * PILOTFISH_REPLICAS, PILOTFISH_CORE_API_SPLIT, DATABASE_URL and NATS_URL; see settings.ts.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, systemClock } from '@pilotfish/kernel';
 import { identifyProcess, type ProcessIdentity, tryFileLock } from '@pilotfish/servers';
 import { type BundleManifest, buildsFolder } from './bundle/manifest.ts';
 import { claimsFolder } from './claims-folder.ts';
 import { openHome } from './home.ts';
+import { assertRoom, explainSystemError } from './home-trouble.ts';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
 import { createLogFollower } from './log-follower.ts';
 import { createPlatform } from './platform.ts';
@@ -52,6 +54,7 @@ function takeLock(home: ReturnType<typeof openHome>): { release(): void } {
 
 async function run(settings: Settings, screen: Screen): Promise<void> {
   const home = openHome(settings.home);
+  assertRoom(home.folder, !existsSync(home.postgres));
   const lock = takeLock(home);
   writeJsonFile(home.runnerFile, identifyProcess(process.pid));
   const state = openState(home.stateFile);
@@ -101,14 +104,17 @@ async function run(settings: Settings, screen: Screen): Promise<void> {
 }
 
 let screen = createScreen(process.stdout, false);
+let homeFolder = '';
 try {
   const settings = readSettings(process.env, process.stdout.isTTY);
+  homeFolder = settings.home;
   screen = createScreen(process.stdout, settings.isColoured);
   await run(settings, screen);
   process.exit(0);
 } catch (error) {
-  if (!(error instanceof Fault)) throw error;
-  screen.warn(error.detail);
-  if (error.internal !== undefined) screen.print(`${error.internal}\n`);
+  const fault = error instanceof Fault ? error : explainSystemError(error, homeFolder);
+  if (fault === undefined) throw error;
+  screen.warn(fault.detail);
+  if (fault.internal !== undefined) screen.print(`${fault.internal}\n`);
   process.exit(1);
 }

@@ -2,17 +2,22 @@
  * The whole platform on one machine. Its life: servers → migrations → services, wave after wave →
  * the sample → up → (told to stop) → applications → services in reverse → servers.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, Fault } from '@pilotfish/kernel';
 import { stopProcess } from '@pilotfish/servers';
 import type { BundleManifest } from './bundle/manifest.ts';
 import { type ConnectionFile, createConnectionFile } from './connection.ts';
 import type { Home } from './home.ts';
-import { defineServiceProcess } from './launch-service.ts';
+import {
+  defineServiceProcess,
+  endProcess,
+  isInterchangeable,
+  type ServiceProcess,
+} from './launch-service.ts';
 import type { LogFollower } from './log-follower.ts';
 import { runOneShot } from './one-shot.ts';
-import type { Ports } from './ports.ts';
+import { assertPortsFree, type Ports } from './ports.ts';
 import { postJson } from './probe.ts';
 import type { Screen } from './screen.ts';
 import { type Sample, seedSample } from './seed/seed.ts';
@@ -21,13 +26,13 @@ import {
   coreApiEnv,
   environmentOf,
   type ServiceDefinition,
-  services,
+  servicesFor,
   supervisorSocket,
   urlOf,
   type Wiring,
 } from './services.ts';
 import type { Settings } from './settings.ts';
-import type { RunnerState } from './state.ts';
+import { instanceName, type RunnerState } from './state.ts';
 import { type ProcessDefinition, type SupervisedProcess, supervise } from './supervise.ts';
 
 export interface PlatformDeps {
@@ -86,12 +91,17 @@ export function createPlatform(deps: PlatformDeps): Platform {
     async start(signal) {
       connection.remove();
       const adopted: string[] = [];
-      const wiring = await startServers(deps, keepServer, adopted, signal);
+      const wiring = wiringOf(deps);
+      const copies = listCopies(wiring, deps);
+      await assertNothingInTheWay(deps, copies);
+      await startServers(deps, wiring, keepServer, adopted, signal);
+      await endReplacedSurvivors(deps, copies);
       for (const wave of [1, 2, 3]) {
-        const definitions = services.filter((service) => service.wave === wave);
-        const kept = definitions
-          .flatMap((service) => defineReplicas(service, wiring, deps, adopted))
-          .map(keep);
+        const kept = copies
+          .filter(({ service }) => service.wave === wave)
+          .map(({ process: copy }) =>
+            keep(defineServiceProcess(copy, deps.state, (name) => adopted.push(name))),
+          );
         waves.push(kept);
         await Promise.all(kept.map((each) => each.ready(signal)));
       }
@@ -117,14 +127,20 @@ export function createPlatform(deps: PlatformDeps): Platform {
   };
 }
 
+function wiringOf({ home, ports, env, settings }: PlatformDeps): Wiring {
+  const natsUrl = env.NATS_URL || urlOf(ports, 'nats', 'nats');
+  return { home, ports, natsUrl, replicas: settings.replicas };
+}
+
 /** Opens both servers, with the migrations in between. */
 async function startServers(
   deps: PlatformDeps,
+  wiring: Wiring,
   keepServer: (server: OpenServer) => void,
   adopted: string[],
   signal: AbortSignal,
-): Promise<Wiring> {
-  const { home, ports, screen, env } = deps;
+): Promise<void> {
+  const { screen, env } = deps;
   const note = (name: string, server: OpenServer) => {
     if (server.isAdopted) adopted.push(name);
     keepServer(server);
@@ -133,15 +149,13 @@ async function startServers(
   const serverDeps = { ...deps, say: screen.say };
   const databaseUrl = note('postgres', await openPostgres(serverDeps));
   signal.throwIfAborted();
-  const natsUrl = env.NATS_URL || urlOf(ports, 'nats', 'nats');
-  const wiring = { home, ports, natsUrl };
   const runCoreApi = (command: string) =>
     runOneShot({
       program: join(deps.bundles.folder, 'core-api/main.mjs'),
       args: [command],
       env: environmentOf(
         { prefixes: ['CORE_API_', 'DATABASE_ROLE_PREFIX'] },
-        { ...coreApiEnv(wiring, 0), DATABASE_URL: databaseUrl },
+        { ...coreApiEnv(wiring), DATABASE_URL: databaseUrl },
         env,
       ),
       onLine: (line) => screen.showLog('core-api', line),
@@ -150,32 +164,86 @@ async function startServers(
   await runCoreApi('migrate');
   note('nats', await openNats(serverDeps, () => runCoreApi('nats-config')));
   signal.throwIfAborted();
-  return wiring;
 }
 
-function defineReplicas(
-  service: ServiceDefinition,
-  wiring: Wiring,
-  deps: PlatformDeps,
-  adopted: string[],
-): ProcessDefinition[] {
+/** One process that is to run. */
+interface Copy {
+  readonly service: ServiceDefinition;
+  readonly name: string;
+  readonly process: ServiceProcess;
+  readonly ports: readonly number[];
+}
+
+/** Every copy of every service, in the order of their start. */
+function listCopies(wiring: Wiring, deps: PlatformDeps): readonly Copy[] {
   const { bundles, settings, home, logs, screen } = deps;
-  logs.follow(service.name, (line) => screen.showLog(service.name, line));
-  const count = service.isReplicated ? settings.replicas : 1;
-  return Array.from({ length: count }, (_, replica) =>
-    defineServiceProcess(
-      {
-        service: service.name,
+  return servicesFor(settings).flatMap((service) => {
+    const { name, app } = service;
+    logs.follow(name, (line) => screen.showLog(name, line));
+    const count = service.isReplicated ? settings.replicas : 1;
+    return Array.from({ length: count }, (_, replica) => ({
+      service,
+      name: instanceName(name, replica),
+      process: {
+        service: name,
         replica,
-        program: join(bundles.folder, service.name, 'main.mjs'),
-        programHash: bundles.manifest.hashes[`${service.name}/main`] ?? '',
+        program: join(bundles.folder, app, 'main.mjs'),
+        programHash: bundles.manifest.hashes[`${app}/main`] ?? '',
         env: environmentOf(service, service.env(wiring, replica), deps.env),
         probe: service.probe(wiring, replica),
         logs: home.logs,
       },
-      deps.state,
-      (name) => adopted.push(name),
-    ),
+      ports: service.ports(wiring, replica),
+    }));
+  });
+}
+
+/**
+ * Looks before anything is started whether somebody else has one of our ports. What an earlier run
+ * left has them rightly: then nothing can be said about the port.
+ */
+async function assertNothingInTheWay(
+  { env, home, ports, state }: PlatformDeps,
+  copies: readonly Copy[],
+): Promise<void> {
+  const ours = Object.keys(state.survivors).length > 0;
+  const wanted = ours
+    ? []
+    : copies.flatMap(({ name, ports: all }) => all.map((port) => ({ name, port })));
+  if (!env.DATABASE_URL && !existsSync(join(home.postgres, 'cluster/postmaster.pid'))) {
+    wanted.push({ name: 'postgres', port: ports.of('postgres') });
+  }
+  if (!env.NATS_URL && !existsSync(join(home.nats, 'server.json'))) {
+    wanted.push({ name: 'nats', port: ports.of('nats') });
+  }
+  await assertPortsFree(wanted);
+}
+
+/**
+ * Ends what survived an earlier run and has no place in this one: copies that are not wanted any
+ * more, and copies under other settings, whose port another copy may be about to take. What serves
+ * alone is left until its successor starts.
+ */
+async function endReplacedSurvivors(
+  { state, screen }: PlatformDeps,
+  copies: readonly Copy[],
+): Promise<void> {
+  const servers = ['postgres', 'nats'];
+  const replaced = Object.entries(state.survivors).filter(([name, survivor]) => {
+    if (servers.includes(name)) return false;
+    const copy = copies.find((one) => one.name === name);
+    if (copy === undefined) return true;
+    return copy.service.isReplicated && !isInterchangeable(copy.process, survivor);
+  });
+  if (replaced.length === 0) return;
+  screen.say(
+    `Ending what runs under other settings: ${replaced.map(([name]) => name).join(', ')}.`,
+  );
+  await Promise.all(
+    replaced.map(async ([name, { identity }]) => {
+      await endProcess(identity);
+      state.set(name, undefined);
+    }),
   );
 }
 

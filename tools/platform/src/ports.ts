@@ -22,12 +22,24 @@ const offsets = {
 } as const;
 export type PortName = keyof typeof offsets;
 
+/** What several copies may run of: the place of each in its copy's row of ports. */
+const placesInRow = {
+  'core-api': 0,
+  'webhook-gateway': 1,
+  'websocket-gateway': 2,
+  'core-api-dispatcher': 3,
+  'core-api-relay': 4,
+  'core-api-ingester': 5,
+  'core-api-reconciler': 6,
+} as const;
+export type ReplicaName = keyof typeof placesInRow;
+
 const blockSize = 220;
 const firstBlock = 4100;
 const lastBlock = 32_000;
 const lockTriesMax = 100;
-/** Second and further copies of services come after the named ports, applications after those. */
-const replicaOffset = 10;
+/** Ports of single copies come after the named ones, a row for each copy, applications after those. */
+const rowLength = 10;
 const applicationOffset = 120;
 /** Ports of the first twenty that browsers refuse to open. */
 const refusedByBrowsers = [
@@ -36,8 +48,10 @@ const refusedByBrowsers = [
 
 export interface Ports {
   readonly base: number;
-  /** @param replica 0 for the first copy of a service, whose address is public */
-  of(name: PortName, replica?: number): number;
+  /** Where a service is reached, however many copies of it share the port. */
+  of(name: PortName): number;
+  /** Of one copy alone. @param replica from 0 to 9 */
+  ofReplica(name: ReplicaName, replica: number): number;
   /** First and last port for applications. */
   readonly applications: readonly [number, number];
 }
@@ -46,10 +60,8 @@ export interface Ports {
 export function portsOf(base: number): Ports {
   return {
     base,
-    of(name, replica = 0) {
-      if (replica === 0) return base + offsets[name];
-      return base + replicaOffset * replica + offsets[name];
-    },
+    of: (name) => base + offsets[name],
+    ofReplica: (name, replica) => base + rowLength * (replica + 1) + placesInRow[name],
     applications: [base + applicationOffset, base + blockSize - 1],
   };
 }
@@ -119,4 +131,27 @@ export async function openPorts(options: {
     options.base ?? remembered ?? (await chooseBlock(options.home, options.claimsFolder));
   if (base !== remembered) writeJsonFile(options.portsFile, { base });
   return portsOf(base);
+}
+
+/** Who wants to listen where. */
+export interface WantedPort {
+  readonly name: string;
+  readonly port: number;
+}
+
+/** A port may be busy for a moment because another platform looks whether it is free. */
+const secondLookMs = 300;
+
+/** @throws Fault `conflict` with one sentence for the first port that somebody else listens on */
+export async function assertPortsFree(wanted: readonly WantedPort[]): Promise<void> {
+  for (const port of new Set(wanted.map((each) => each.port))) {
+    if (await isPortFree(port)) continue;
+    await systemClock.sleep(secondLookMs);
+    if (await isPortFree(port)) continue;
+    const name = wanted.find((each) => each.port === port)?.name;
+    throw new Fault(
+      'conflict',
+      `Port ${port} of ${name} is taken by another program: end that one, or set PILOTFISH_PORT_BASE to the first of ${blockSize} free ports.`,
+    );
+  }
 }

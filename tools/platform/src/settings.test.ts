@@ -8,6 +8,7 @@ test('without any variable the data lie in the repository and the output follows
     home: '/repo/.pilotfish',
     portBase: undefined,
     replicas: 1,
+    isCoreApiSplit: false,
     isColoured: true,
   });
   expect(readSettings({ NO_COLOR: '1' }, true).isColoured).toBe(false);
@@ -17,6 +18,7 @@ test.each([
   ['PILOTFISH_PORT_BASE', '80'],
   ['PILOTFISH_PORT_BASE', 'many'],
   ['PILOTFISH_REPLICAS', '0'],
+  ['PILOTFISH_CORE_API_SPLIT', 'yes'],
 ])('%s=%s is refused in one sentence', (name, value) => {
   expect(() => readSettings({ [name]: value }, false)).toThrow(`${name} must be a whole number`);
 });

@@ -11,6 +11,8 @@ export interface Settings {
   readonly portBase: number | undefined;
   /** PILOTFISH_REPLICAS: copies of each stateless service, 1 to 10; default 1. */
   readonly replicas: number;
+  /** PILOTFISH_CORE_API_SPLIT: each role of core-api as a process of its own; default off. */
+  readonly isCoreApiSplit: boolean;
   /** Off where the output is no terminal or NO_COLOR is set; FORCE_COLOR turns it on. */
   readonly isColoured: boolean;
 }
@@ -36,6 +38,7 @@ export function readSettings(env: NodeJS.ProcessEnv, isTerminal: boolean): Setti
     home: resolve(root, env.PILOTFISH_HOME || '.pilotfish'),
     portBase: readWhole(env, 'PILOTFISH_PORT_BASE', [1024, 32_000]),
     replicas: readWhole(env, 'PILOTFISH_REPLICAS', [1, 10]) ?? 1,
+    isCoreApiSplit: readWhole(env, 'PILOTFISH_CORE_API_SPLIT', [0, 1]) === 1,
     isColoured: env.FORCE_COLOR ? true : isTerminal && !env.NO_COLOR,
   };
 }

@@ -9,7 +9,7 @@ import { listEntries } from '../src/bundle/entries.ts';
 import { buildsFolder } from '../src/bundle/manifest.ts';
 import { openHome } from '../src/home.ts';
 import { portsOf } from '../src/ports.ts';
-import { services } from '../src/services.ts';
+import { servicesFor } from '../src/services.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const run = promisify(execFile);
@@ -22,13 +22,20 @@ async function readHelp(name: string): Promise<string> {
 
 const folder = mkdtempSync(join(tmpdir(), 'pilotfish-home-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const wiring = { home: openHome(folder), ports: portsOf(4100), natsUrl: 'nats://127.0.0.1:4107' };
+const wiring = {
+  home: openHome(folder),
+  ports: portsOf(4100),
+  natsUrl: 'nats://127.0.0.1:4107',
+  replicas: 2,
+};
+/** As one process and by its roles. */
+const services = [true, false].flatMap((isCoreApiSplit) => servicesFor({ isCoreApiSplit }));
 
-test.each(services.map((service) => [service.name, service] as const))(
+test.each([...new Map(services.map((service) => [service.name, service]))])(
   'the bundle of %s runs, and the runner sets exactly variables that it knows',
-  async (name, service) => {
-    const help = await readHelp(name);
-    expect(help).toContain(`${name} is configured by`);
+  async (_, service) => {
+    const help = await readHelp(service.app);
+    expect(help).toContain(`${service.app} is configured by`);
     const lines = [...help.matchAll(/^ {2}([A-Z]\w+) +(.*)$/gm)];
     const known = lines.map((line) => line[1]);
     const required = lines.filter((line) => line[2]?.endsWith('(required)')).map((line) => line[1]);
@@ -45,6 +52,6 @@ test('a second start bundles nothing again', async () => {
 
 test('every app of the repository is an entry', () => {
   const targets = listEntries(root).map(({ target }) => target);
-  expect(targets).toEqual(expect.arrayContaining(services.map(({ name }) => `${name}/main`)));
+  expect(targets).toEqual(expect.arrayContaining(services.map(({ app }) => `${app}/main`)));
   expect(targets).toContain('runner/main');
 });

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { openPorts } from '../src/ports.ts';
+import { assertPortsFree, openPorts } from '../src/ports.ts';
 
 function newHome(parent: string, name: string) {
   const home = join(parent, name);
@@ -54,4 +54,13 @@ test('PILOTFISH_PORT_BASE wins and is remembered', async () => {
   const a = newHome(parent, 'a');
   expect((await openPorts({ ...a, base: 5000 })).of('core-api')).toBe(5000);
   expect((await openPorts(a)).base).toBe(5000);
+});
+
+test('a port that another program has is named, with the one who wants it', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { port: number };
+  const check = assertPortsFree([{ name: 'edge', port }]);
+  await expect(check).rejects.toThrow(`Port ${port} of edge is taken by another program`);
 });

@@ -1,3 +1,4 @@
+import { listen } from '@pilotfish/http';
 import { buildApp } from '../app.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
 import { keyPurposes } from '../identity.ts';
@@ -19,8 +20,13 @@ export const startApi: Role = async (deps) => {
     gitServerKey: keys.derive(keyPurposes.gitServer),
   });
   const app = buildApp({ ...deps, sourceAccess, urls });
-  const address = await app.listen({ host: config.CORE_API_HOST, port: config.CORE_API_PORT });
-  logger.info({ address }, 'the API listens');
+  const address = {
+    host: config.CORE_API_HOST,
+    port: config.CORE_API_PORT,
+    replicaPort: config.CORE_API_REPLICA_PORT,
+  };
+  await listen(app, address);
+  logger.info(address, 'the API listens');
   return {
     close: () => app.close(),
   };
