@@ -8,6 +8,7 @@ import {
   protocol,
 } from '@pilotfish/contracts';
 import { newId, systemClock } from '@pilotfish/kernel';
+import { vi } from 'vitest';
 import type { World } from './world.ts';
 
 /** Everything of an event but its place. */
@@ -111,7 +112,11 @@ export function testEngine(bus: Bus, world: World) {
         openExecutions: [],
         ...change,
       };
-      return await bus.request(messages.hello, { clusterId }, hello, { timeoutMs: 5000 });
+      // As an engine does: until somebody answers.
+      return await vi.waitFor(
+        () => bus.request(messages.hello, { clusterId }, hello, { timeoutMs: 5000 }),
+        { timeout: 20_000, interval: 200 },
+      );
     },
   };
 }
