@@ -20,7 +20,9 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pf-kill-'));
-  platform = await startPlatform({ env: { PILOTFISH_REPLICAS: '2' } });
+  platform = await startPlatform({
+    env: { PILOTFISH_REPLICAS: '2', PILOTFISH_CORE_API_SPLIT: '1' },
+  });
 });
 
 afterAll(async () => {

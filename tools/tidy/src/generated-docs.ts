@@ -22,6 +22,12 @@ const platformRows: readonly (readonly string[])[] = [
     'chosen once and remembered in `ports.json`',
   ],
   ['PILOTFISH_REPLICAS', 'Copies of each stateless service, 1 to 10', '1'],
+  ['PILOTFISH_CORE_API_SPLIT', '`1`: each role of core-api as a process of its own', '0'],
+  [
+    'OTEL_*',
+    'OpenTelemetry, handed on to the services that make spans (all but OTEL_SERVICE_NAME)',
+    '',
+  ],
   ['DATABASE_URL', 'An existing PostgreSQL 15 or newer, used instead of one of our own', ''],
   ['NATS_URL', 'An existing nats-server in operator mode, used instead of one of our own', ''],
   ['XDG_CACHE_HOME', 'PostgreSQL and nats-server are kept in `pilotfish` below it', '`~/.cache`'],
