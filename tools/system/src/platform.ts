@@ -59,7 +59,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   const printed: string[] = [];
   const runner = spawn('npm', ['start', '--silent'], {
     cwd: options.checkout ?? thisCheckout,
-    env: { ...withoutTestVariables(process.env), PILOTFISH_HOME: home, ...options.env },
+    env: { ...childEnvironment(process.env), PILOTFISH_HOME: home, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -105,7 +105,8 @@ async function end(runner: ChildProcess, signal: NodeJS.Signals): Promise<void> 
   await exited;
 }
 
-function withoutTestVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+/** The environment of a program that a test starts as its user would. */
+export function childEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(
     ([name]) => !/^(VITEST|NODE_ENV|NODE_OPTIONS)/.test(name),
   );
