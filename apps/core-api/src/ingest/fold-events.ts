@@ -33,12 +33,35 @@ export interface ExecutionView {
   readonly stages: ReadonlyMap<StageId, StagePart>;
 }
 
+/** A service's part after its progress changed, with all that it was in between. */
+export interface Transition {
+  readonly serviceId: ServiceId;
+  readonly part: ServicePart;
+}
+
+/** What events lead to: where everything stands, and every step that services took on the way. */
+export interface Folded {
+  readonly view: ExecutionView;
+  readonly transitions: readonly Transition[];
+}
+
 /**
  * What an execution looks like after more of its events. Pure, and a fold over single events: how
- * they were cut into batches makes no difference.
+ * they were cut into batches makes no difference, to the steps on the way neither.
  */
-export function foldEvents(view: ExecutionView, events: readonly ExecutionEvent[]): ExecutionView {
-  return events.reduce(foldEvent, view);
+export function foldEvents(view: ExecutionView, events: readonly ExecutionEvent[]): Folded {
+  const transitions: Transition[] = [];
+  let after = view;
+  for (const event of events) {
+    const before = after;
+    after = foldEvent(before, event);
+    if (after.services === before.services) continue;
+    for (const [serviceId, part] of after.services) {
+      if (before.services.get(serviceId)?.progress === part.progress) continue;
+      transitions.push({ serviceId, part });
+    }
+  }
+  return { view: after, transitions };
 }
 
 function foldEvent(view: ExecutionView, event: ExecutionEvent): ExecutionView {

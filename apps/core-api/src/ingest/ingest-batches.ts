@@ -94,8 +94,9 @@ async function advance(
   ]);
   await insertEvents(tx, now, execution.id, next);
   const before = await loadView(tx, execution);
-  const after = foldEvents(before, next);
-  await saveView(tx, now, environment, execution, before, after);
+  const folded = foldEvents(before, next);
+  await saveView(tx, now, environment, execution, before, folded);
+  const after = folded.view;
   const confirmedSequence = next.at(-1)?.sequence ?? execution.confirmedSequence;
   await updateExecution(tx, execution.id, {
     status: after.status,
@@ -125,7 +126,7 @@ async function advance(
 }
 
 /** The events that follow what is stored without a hole, and those behind the first hole. */
-export function continuation(
+function continuation(
   confirmedSequence: number,
   events: readonly ExecutionEvent[],
 ): { readonly next: readonly ExecutionEvent[]; readonly waiting: readonly ExecutionEvent[] } {

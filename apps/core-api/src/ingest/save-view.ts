@@ -9,7 +9,7 @@ import {
   tables,
 } from '@pilotfish/store';
 import { and, eq, sql } from 'drizzle-orm';
-import type { ExecutionView, ServicePart } from './fold-events.ts';
+import type { ExecutionView, Folded, ServicePart } from './fold-events.ts';
 
 /**
  * Writes what events changed. Services and environment show their newest request: what an older
@@ -21,19 +21,18 @@ export async function saveView(
   environment: EnvironmentRow,
   execution: ExecutionRow,
   before: ExecutionView,
-  after: ExecutionView,
+  { view: after, transitions }: Folded,
 ): Promise<void> {
   for (const [stageId, stage] of after.stages) {
     if (before.stages.get(stageId) === stage) continue;
     await updateStage(tx, execution, stageId, stage);
   }
   for (const [serviceId, service] of after.services) {
-    const previous = before.services.get(serviceId);
-    if (previous === service) continue;
+    if (before.services.get(serviceId) === service) continue;
     await updatePart(tx, execution, serviceId, service);
-    if (previous?.progress !== service.progress) {
-      await applyProgress(tx, now, execution, serviceId, service);
-    }
+  }
+  for (const { serviceId, part } of transitions) {
+    await applyProgress(tx, now, execution, serviceId, part);
   }
   if (before.status !== after.status) {
     await applyStatus(tx, now, environment, execution, after);

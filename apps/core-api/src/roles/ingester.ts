@@ -9,6 +9,7 @@ import type { Bus, Received } from '@pilotfish/bus';
 import { type EventBatch, messages } from '@pilotfish/contracts';
 import { type Clock, type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
 import { inSpan } from '@pilotfish/runtime';
+import { dayOf, ensurePartitions } from '@pilotfish/store';
 import { type IngestDeps, ingestBatches } from '../ingest/ingest-batches.ts';
 import { createEpochWatch } from '../reconcile/watch-epochs.ts';
 import type { Role } from './role.ts';
@@ -27,6 +28,7 @@ export const ingesterRole: Role = async (deps) => startIngester(deps);
 
 export function startIngester(deps: IngesterDeps): { close(): Promise<void> } {
   const epochs = createEpochWatch(deps);
+  const today = createDayKeeper(deps);
   const consumption = deps.bus.consume(messages.events, {
     durable: 'ingester',
     batchMax,
@@ -35,10 +37,28 @@ export function startIngester(deps: IngesterDeps): { close(): Promise<void> } {
         epochs.show(parameters.clusterId as ClusterId, body.epoch);
       }
       await epochs.settled();
+      await today.ensure();
       await handleBatch(deps, batch);
     },
   });
   return { close: () => consumption.close() };
+}
+
+/**
+ * Makes sure, once a day, that there is a partition for what will be written: a database that was
+ * restored or slept for longer than its partitions reach would refuse every event.
+ */
+function createDayKeeper({ store, clock }: Pick<IngesterDeps, 'store' | 'clock'>) {
+  let ensured: string | null = null;
+  return {
+    async ensure(): Promise<void> {
+      const now = clock.now();
+      const today = dayOf(now).toString();
+      if (today === ensured) return;
+      await store.system('worker', (tx) => ensurePartitions(tx, now));
+      ensured = today;
+    },
+  };
 }
 
 type EventMessage = Received<typeof messages.events.subject, EventBatch>;

@@ -61,8 +61,6 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
     if (bus.state() === 'connected') await work();
   };
   const keeper = createTransportKeeper(deps);
-  const epochs = createEpochWatch(deps);
-  const engines = createEngineMeeting(deps);
   const transport = every(
     'transport',
     10,
@@ -91,6 +89,21 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
     keeper.forget();
     transport.ring();
   });
+  const engines = listenToEngines(deps);
+  return {
+    async close() {
+      stopListening();
+      engines.close();
+      await Promise.all(loops.map((loop) => loop.close()));
+    },
+  };
+}
+
+/** Answers engines that present themselves, and asks those to do so that this process never met. */
+function listenToEngines(deps: ReconcileDeps): { close(): void } {
+  const { bus } = deps;
+  const epochs = createEpochWatch(deps);
+  const engines = createEngineMeeting(deps);
   const hello = bus.respond(messages.hello, {}, async ({ parameters, body }) => {
     const clusterId = parameters.clusterId as ClusterId;
     const reply = await takeHello(deps, clusterId, body);
@@ -109,11 +122,9 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
     if (body.highestEpoch !== undefined) epochs.show(clusterId, body.highestEpoch);
   });
   return {
-    async close() {
-      stopListening();
+    close() {
       hello.close();
       heartbeat.close();
-      await Promise.all(loops.map((loop) => loop.close()));
     },
   };
 }
