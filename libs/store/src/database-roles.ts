@@ -15,13 +15,7 @@ import type { Sql } from 'postgres';
 /** Whose rights a transaction has. */
 export type SystemRole = 'authenticator' | 'worker' | 'webhook_gateway';
 /** Who can log in. */
-export const loginRoles = [
-  'core_api',
-  'api',
-  'worker',
-  'webhook_gateway',
-  'websocket_gateway',
-] as const;
+const loginRoles = ['core_api', 'api', 'worker', 'webhook_gateway', 'websocket_gateway'] as const;
 export type LoginRole = (typeof loginRoles)[number];
 
 type Right = 'select' | 'insert' | 'update' | 'delete';

@@ -1,11 +1,9 @@
 import * as tables from './schema/index.ts';
 
-export { databaseErrorOf, toDatabaseFault } from './database-errors.ts';
-export {
-  type LoginRole,
-  loginRoles,
-  type RolesOutcome,
-  type SystemRole,
+export type {
+  LoginRole,
+  RolesOutcome,
+  SystemRole,
 } from './database-roles.ts';
 export {
   type AppendedDelivery,
@@ -27,6 +25,7 @@ export {
 export { type AuditEntry, appendAudit } from './repositories/audit.ts';
 export {
   chainAudit,
+  listChained,
   listUnchained,
   verifyAuditChain,
 } from './repositories/audit-chain.ts';

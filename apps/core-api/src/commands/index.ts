@@ -4,4 +4,5 @@ import type { Command } from './command.ts';
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   migrate: async () => (await import('./migrate.ts')).migrate,
   'nats-config': async () => (await import('./nats-config.ts')).natsConfig,
+  'verify-audit': async () => (await import('./verify-audit.ts')).verifyAudit,
 };

@@ -22,6 +22,14 @@ export async function listUnchained(
   return rows.map((row) => row.id);
 }
 
+/** Organizations whose chain has begun. */
+export async function listChained(
+  tx: SystemTransaction<'worker'>,
+): Promise<readonly OrganizationId[]> {
+  const rows = await tx.db.select({ id: auditChains.organizationId }).from(auditChains);
+  return rows.map((row) => row.id);
+}
+
 /**
  * Appends the organization's unchained events to its chain. One chainer per organization at a time:
  * the others find the chain's row locked and leave it.
