@@ -41,7 +41,7 @@ export function successOf(task: EnvironmentTask): ExecutionEvent[] {
   return number(task, told);
 }
 
-export function number(task: Pick<EnvironmentTask, 'sequenceFloor'>, told: readonly Told[]) {
+function number(task: Pick<EnvironmentTask, 'sequenceFloor'>, told: readonly Told[]) {
   const at = systemClock.now().toString();
   return told.map(
     (one, index) => ({ ...one, at, sequence: task.sequenceFloor + index + 1 }) as ExecutionEvent,

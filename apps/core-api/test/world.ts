@@ -36,7 +36,7 @@ export interface WorldOptions {
 
 export const sha = (n: number) => n.toString(16).padStart(40, '0');
 
-export function applicationSpec(url: string, branch: string): ApplicationSpec {
+function applicationSpec(url: string, branch: string): ApplicationSpec {
   return {
     kind: 'APPLICATION',
     git: { provider: 'GENERIC', url, branch, rootPath: '/' },

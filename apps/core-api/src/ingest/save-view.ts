@@ -1,5 +1,5 @@
 import { environmentState, serviceState } from '@pilotfish/domain-deploy';
-import type { ReleaseId, ServiceId, StageId } from '@pilotfish/kernel';
+import { type ReleaseId, type ServiceId, type StageId, unreachable } from '@pilotfish/kernel';
 import {
   activateRelease,
   type EnvironmentRow,
@@ -103,7 +103,19 @@ async function applyProgress(
     case 'CANCELED':
     case 'SKIPPED':
       return await endPendingReleases(tx, releaseOf(service), 'CANCELED');
+    case 'QUEUED':
+    case 'FETCHING':
+    case 'BUILDING':
+    case 'STARTING':
+    case 'SWITCHING':
+    case 'STOPPING':
+    case 'DELETING':
+    case 'STOPPED':
+    case 'STOP_FAILED':
+    case 'DELETE_FAILED':
+      return;
     default:
+      return unreachable(service.progress);
   }
 }
 

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { SystemTransaction } from '../transactions.ts';
 
 /** Days ahead for which partitions exist: how long the reconciler may be away unnoticed. */
-export const partitionDaysAhead = 7;
+const partitionDaysAhead = 7;
 
 /** The day whose partition an instant belongs to, in UTC. */
 export function dayOf(at: Temporal.Instant): Temporal.PlainDate {
