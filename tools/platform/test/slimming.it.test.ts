@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Script } from 'node:vm';
 import { build } from 'esbuild';
 import { afterAll, expect, test } from 'vitest';
-import { importOnlyUsedZod, requireHttp } from '../src/bundle/slimming.ts';
+import { ensureBundles } from '../src/bundle/build.ts';
+import { buildsFolder } from '../src/bundle/manifest.ts';
+import { escapeBeyondAscii, importOnlyUsedZod, requireHttp } from '../src/bundle/slimming.ts';
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'pilotfish-slimming-'));
@@ -46,4 +49,21 @@ test('of zod only what is used is bundled', async () => {
   const slim = await bundle(importOnlyUsedZod(source));
   expect(statSync(slim).size).toBeLessThan(whole / 2);
   expect((await run(process.execPath, [slim])).stdout).toBe('false\n');
+});
+
+test('what is escaped means the same', () => {
+  const source = "[/[✘×]/u.exec('a×'), /😀/u.test('😀'), `ü`, '😀'.length]";
+  const escaped = escapeBeyondAscii(source);
+  expect(escaped).toMatch(/^[\0-\x7f]*$/);
+  const evaluate = (text: string) => new Script(text).runInThisContext() as unknown;
+  expect(evaluate(escaped)).toEqual(evaluate(source));
+});
+
+test('no bundle holds a character beyond ASCII', async () => {
+  const root = join(import.meta.dirname, '../../..');
+  const { id, hashes } = await ensureBundles(root);
+  for (const target of Object.keys(hashes)) {
+    const text = readFileSync(join(buildsFolder(root), id, `${target}.mjs`), 'utf8');
+    expect(/[^\0-\x7f]/.exec(text)?.[0], target).toBeUndefined();
+  }
 });

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import type { OutputFile, Plugin } from 'esbuild';
+import type { Plugin } from 'esbuild';
 import { type BundleEntry, listEntries, pointToBundledWorkers } from './entries.ts';
 import {
   type BundleManifest,
@@ -25,7 +25,12 @@ import {
   readCurrentManifest,
   stateOf,
 } from './manifest.ts';
-import { importOnlyUsedZod, requireHttp, withoutJsonSchemaCompilers } from './slimming.ts';
+import {
+  escapeBeyondAscii,
+  importOnlyUsedZod,
+  requireHttp,
+  withoutJsonSchemaCompilers,
+} from './slimming.ts';
 
 /** Builds that are kept: another home of the same checkout may still run an older one. */
 const buildsKeptMax = 4;
@@ -64,14 +69,21 @@ function removeOldBuilds(folder: string, currentId: string): void {
   }
 }
 
-function store(root: string, files: readonly OutputFile[], temporary: string): string {
+interface Bundle {
+  /** Relative to the folder of the build. */
+  readonly file: string;
+  readonly text: string;
+  readonly hash: string;
+}
+
+function store(root: string, bundles: readonly Bundle[]): string {
   const folder = buildsFolder(root);
-  const id = hashOf(files.map((file) => `${file.path} ${file.hash}`).join('\n')).slice(0, 16);
+  const id = hashOf(bundles.map(({ file, hash }) => `${file} ${hash}`).join('\n')).slice(0, 16);
   const unfinished = join(folder, `${id}.tmp-${process.pid}`);
-  for (const file of files) {
-    const path = join(unfinished, relative(temporary, file.path));
+  for (const { file, text } of bundles) {
+    const path = join(unfinished, file);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, file.contents);
+    writeFileSync(path, text);
   }
   if (existsSync(join(folder, id))) rmSync(unfinished, { recursive: true });
   else renameSync(unfinished, join(folder, id));
@@ -105,12 +117,13 @@ async function build(root: string, entries: readonly BundleEntry[]): Promise<Bun
   const bundler = readdirSync(import.meta.dirname).map((file) => join(import.meta.dirname, file));
   const fixed = ['package-lock.json', ...bundler.map((path) => relative(root, path))];
   const inputs = [...sources, ...fixed].map((path) => [path, stateOf(join(root, path))]);
-  const hashes = result.outputFiles.map((file) => [
-    relative(outdir, file.path).replace(/\.mjs$/, ''),
-    hashOf(file.contents),
-  ]);
+  const bundles = result.outputFiles.map((output) => {
+    const text = escapeBeyondAscii(output.text);
+    return { file: relative(outdir, output.path), text, hash: hashOf(text) };
+  });
+  const hashes = bundles.map(({ file, hash }) => [file.replace(/\.mjs$/, ''), hash]);
   return {
-    id: store(root, result.outputFiles, outdir),
+    id: store(root, bundles),
     inputs: Object.fromEntries(inputs),
     hashes: Object.fromEntries(hashes),
   };

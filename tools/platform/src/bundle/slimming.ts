@@ -14,6 +14,16 @@ export function importOnlyUsedZod(text: string): string {
 }
 
 /**
+ * V8 holds a program's text as long as it runs, and with two bytes per character as soon as one of
+ * them is beyond ASCII. The bundler escapes those in strings, but not in regular expressions.
+ */
+export function escapeBeyondAscii(text: string): string {
+  return text.replace(/[^\0-\x7f]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/**
  * Importing `node:http` as a module reads every export of it, among them accessors that load the
  * WebSocket client and all of `fetch` (4 MB); requiring it does not. What the accessors stand for
  * is then missing from the module, and the bundler says so where somebody asks for it.
