@@ -1,9 +1,11 @@
 import { messages } from '@pilotfish/contracts';
 import { encryptValue, openSealed } from '@pilotfish/crypto';
-import { assert, newId, systemClock, type VariableId } from '@pilotfish/kernel';
+import { assert, Fault, newId, systemClock, type VariableId } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
 import { tables } from '@pilotfish/store';
 import { expect, test, vi } from 'vitest';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
+import { relayOne } from '../src/roles/relay.ts';
 import { testControlPlane } from './control-plane.ts';
 import { successOf } from './engine.ts';
 import { sha } from './world.ts';
@@ -209,4 +211,51 @@ test('an unknown or replaced engine is refused', async () => {
   );
   await plane.sql`update clusters set lease = 2`;
   expect((await plane.engine.hello()).refusal).toContain('Another engine');
+});
+
+test('a relay that was killed after it published has sent the task once', async () => {
+  const plane = await testControlPlane();
+  const { store, keys } = plane;
+  const bus = await plane.nats.bus('core-api');
+  await bus.ensureStreams();
+  await bus.ensureTaskConsumer(plane.world.clusterId);
+  await deploy(plane, 1);
+  const relay = (publish: typeof bus.publish) =>
+    relayOne({
+      store,
+      keys,
+      clock: { ...systemClock, now: () => systemClock.now().add({ seconds: 60 }) },
+      logger: createLogger({ name: 'test', level: 'silent' }),
+      random: () => 0,
+      sourceAccess: async () => undefined,
+      bus: { publish, subscribe: bus.subscribe },
+    });
+  await relay(async (...message) => {
+    await bus.publish(...message);
+    throw new Fault('unavailable', 'killed before the commit');
+  });
+  await plane.sql`update outbox set next_try_at = now()`;
+  expect(await relay(bus.publish)).toBe(true);
+  expect(await relay(bus.publish)).toBe(false);
+  const task = await plane.engine.pull();
+  task?.ack();
+  expect(task?.body.generation).toBe(1);
+  expect(await plane.engine.pull(1500)).toBeNull();
+});
+
+test('what can never be published fails with its reason and makes way for the next', async () => {
+  const plane = await testControlPlane();
+  await plane.sql`update services set spec = spec || ${plane.sql.json({ command: ['x'.repeat(300_000)] })}`;
+  await plane.startReplica();
+  await deploy(plane, 1);
+  await plane.sql`update services set spec = spec || '{"command": []}'`;
+  await deploy(plane, 2);
+  const task = await plane.engine.pull();
+  task?.ack();
+  expect(task?.body.generation).toBe(2);
+  const [row] = await plane.sql`select status, explanation from executions where generation = 1`;
+  expect(row).toEqual({
+    status: 'FAILED',
+    explanation: expect.stringContaining('could not be handed to the cluster'),
+  });
 });

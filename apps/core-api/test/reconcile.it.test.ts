@@ -1,0 +1,243 @@
+import type { ControlReply } from '@pilotfish/contracts';
+import { Fault, type IncomingWebhookId, newId, systemClock } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
+import {
+  appendAudit,
+  ensurePartitions,
+  type Store,
+  tables,
+  verifyAuditChain,
+} from '@pilotfish/store';
+import { testDatabase } from '@pilotfish/testing';
+import { expect, test } from 'vitest';
+import { cancelExecution } from '../src/handlers/cancel-execution.ts';
+import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
+import type { ReconcileDeps } from '../src/reconcile/deps.ts';
+import { healBranches } from '../src/reconcile/heal-branches.ts';
+import {
+  moveStuckQueues,
+  reissueUnreported,
+  repeatCancels,
+} from '../src/reconcile/mend-executions.ts';
+import { chainAuditEvents, defaultRetention, keepPartitions } from '../src/reconcile/upkeep.ts';
+import { newWorld, sha, type World } from './world.ts';
+
+const gitServerUrl = 'http://git.test:9004';
+const never = new AbortController().signal;
+
+interface Around {
+  /** What Git says of each branch; not there: no such branch. */
+  readonly heads: Map<string, string>;
+  /** Environments whose task is still in the stream. */
+  readonly waiting: Set<string>;
+  /** What the engine answers; null: it is not there. */
+  control: ControlReply | null;
+}
+
+async function newReconciler(options: { services?: number } = {}) {
+  const database = await testDatabase();
+  const { store } = database;
+  const world = await newWorld(store, {
+    ...options,
+    repositoryUrl: `${gitServerUrl}/acme/shop.git`,
+  });
+  const around: Around = { heads: new Map(), waiting: new Set(), control: null };
+  const deps = {
+    store,
+    clock: { ...systemClock, sleep: async () => {} },
+    logger: createLogger({ name: 'test', level: 'silent' }),
+    git: { listHeads: async () => new Map(around.heads) },
+    sourceAccess: async () => undefined,
+    gitServerUrl,
+    bus: {
+      ring: () => {},
+      waitingTasks: async () => around.waiting,
+      request: async () => {
+        if (around.control === null) throw new Fault('unavailable', 'no engine');
+        return around.control;
+      },
+    } as unknown as ReconcileDeps['bus'],
+  };
+  return { ...database, world, around, deps };
+}
+
+async function deploy(store: Store, world: World, n: number) {
+  const outcome = await store.tenant(world.context, (tx) =>
+    enqueueExecution(tx, systemClock.now(), {
+      environmentId: world.environmentId,
+      action: 'DEPLOY',
+      services: world.serviceIds.map((serviceId) => ({ serviceId, commitSha: sha(n) })),
+      origin: 'GIT',
+      clientOrigin: 'GIT',
+    }),
+  );
+  if (outcome.kind === 'refused') throw new Error(outcome.reason);
+  return outcome.executionId;
+}
+
+async function addManagedHook(store: Store, world: World) {
+  const now = systemClock.now();
+  await store.tenant(world.context, ({ db }) =>
+    db.insert(tables.incomingWebhooks).values({
+      id: newId<IncomingWebhookId>(),
+      organizationId: world.context.organizationId,
+      name: 'built-in',
+      provider: 'GENERIC',
+      secretCiphertext: new Uint8Array(),
+      managed: true,
+      createdBy: world.context.actor.principalId,
+      createdAt: now,
+      updatedAt: now,
+    }),
+  );
+}
+
+test('a push whose webhook never arrived is found by its head, once, and marked as healed', async () => {
+  const { store, sql, world, around, deps } = await newReconciler();
+  await addManagedHook(store, world);
+  await store.system('worker', (tx) => ensurePartitions(tx, systemClock.now()));
+  const deliveries = () => sql`select cause, state, event from deliveries`;
+  around.heads.set('main', sha(1));
+  await healBranches(deps, never);
+  // What was there when services began to follow the branch is no push.
+  expect(await deliveries()).toHaveLength(0);
+  around.heads.set('main', sha(2));
+  await healBranches(deps, never);
+  await healBranches(deps, never);
+  expect(await deliveries()).toMatchObject([{ cause: 'HEALED', state: 'PENDING', event: 'push' }]);
+  await sql`update branch_heads set handled_sha = ${sha(2)}, handled_at = now()`;
+  await healBranches(deps, never);
+  expect(await deliveries()).toHaveLength(1);
+  // Moved back by force: that is news again.
+  around.heads.set('main', sha(1));
+  await healBranches(deps, never);
+  expect(await deliveries()).toHaveLength(2);
+});
+
+test('a branch that does not exist yet is healed from its first push on', async () => {
+  const { store, sql, world, around, deps } = await newReconciler();
+  await addManagedHook(store, world);
+  await store.system('worker', (tx) => ensurePartitions(tx, systemClock.now()));
+  await healBranches(deps, never);
+  around.heads.set('main', sha(1));
+  await healBranches(deps, never);
+  expect(await sql`select 1 from deliveries`).toHaveLength(1);
+});
+
+test('an execution is issued again only when nobody reports it and the stream does not hold it', async () => {
+  const { store, sql, world, around, deps } = await newReconciler();
+  const executionId = await deploy(store, world, 1);
+  const attempt = async () => {
+    const [row] = await sql`select attempt from executions where id = ${executionId}`;
+    return row?.attempt as number;
+  };
+  await sql`delete from outbox`;
+  await sql`update executions set published_at = now()`;
+  await reissueUnreported(deps);
+  expect(await attempt()).toBe(1);
+  await sql`update executions set published_at = now() - interval '1 minute'`;
+  around.waiting.add(world.environmentId);
+  await reissueUnreported(deps);
+  expect(await attempt()).toBe(1);
+  around.waiting.clear();
+  await Promise.all([reissueUnreported(deps), reissueUnreported(deps)]);
+  expect(await attempt()).toBe(2);
+  expect(await sql`select 1 from outbox`).toHaveLength(1);
+});
+
+test('what an engine that lost its lease was given is issued to the next one', async () => {
+  const { store, sql, world, deps } = await newReconciler();
+  await deploy(store, world, 1);
+  await sql`delete from outbox`;
+  await sql`update executions set status = 'ONGOING', published_at = now(), reported_at = now()`;
+  await reissueUnreported(deps);
+  expect(await sql`select attempt from executions`).toEqual([{ attempt: 1 }]);
+  await sql`update clusters set lease = lease + 1`;
+  await reissueUnreported(deps);
+  expect(await sql`select attempt from executions`).toEqual([{ attempt: 2 }]);
+});
+
+test('a queue whose head was never released moves on', async () => {
+  const { store, sql, world, deps } = await newReconciler();
+  await deploy(store, world, 1);
+  await deploy(store, world, 2);
+  await sql`delete from outbox`;
+  await sql`update executions set status = 'FAILED' where generation = 1`;
+  await moveStuckQueues(deps);
+  expect(await sql`select status from executions order by generation`).toEqual([
+    { status: 'FAILED' },
+    { status: 'RELEASED' },
+  ]);
+  expect(await sql`select generation::int from outbox`).toEqual([{ generation: 2 }]);
+  await sql`delete from outbox`;
+  await moveStuckQueues(deps);
+  expect(await sql`select generation::int from outbox`).toEqual([{ generation: 2 }]);
+});
+
+test('a cancel is repeated until the engine has it, and ends what no engine will ever start', async () => {
+  const { store, sql, world, around, deps } = await newReconciler();
+  await deploy(store, world, 1);
+  await deploy(store, world, 2);
+  await store.tenant(world.context, (tx) =>
+    cancelExecution(tx, systemClock.now(), { environmentId: world.environmentId, force: false }),
+  );
+  await sql`delete from outbox`;
+  await sql`update executions set published_at = now() - interval '1 minute' where generation = 1`;
+  const statuses = async () =>
+    (await sql`select status from executions order by generation`).map((row) => row.status);
+  // Nobody answers: that proves nothing.
+  await repeatCancels(deps);
+  expect(await statuses()).toEqual(['CANCELING', 'QUEUED']);
+  around.control = { kind: 'canceling', known: true };
+  await repeatCancels(deps);
+  expect(await statuses()).toEqual(['CANCELING', 'QUEUED']);
+  around.control = { kind: 'canceling', known: false };
+  around.waiting.add(world.environmentId);
+  await repeatCancels(deps);
+  expect(await statuses()).toEqual(['CANCELING', 'QUEUED']);
+  around.waiting.clear();
+  await repeatCancels(deps);
+  expect(await statuses()).toEqual(['CANCELED', 'RELEASED']);
+});
+
+test('audit events are chained by several chainers without a gap, and a change is noticed', async () => {
+  const { store, sql, world, deps } = await newReconciler();
+  await Promise.all(
+    Array.from({ length: 20 }, (_, n) =>
+      store.tenant(world.context, (tx) =>
+        appendAudit(tx, systemClock.now(), {
+          action: 'thing.done',
+          targetKind: 'thing',
+          targetId: `${n}`,
+          detail: { z: 1, a: { y: [n], b: null } },
+        }),
+      ),
+    ),
+  );
+  await Promise.all([chainAuditEvents(deps), chainAuditEvents(deps), chainAuditEvents(deps)]);
+  await chainAuditEvents(deps);
+  const positions = await sql`select position::int from audit_events order by position`;
+  expect(positions.map((row) => row.position)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
+  const verify = () => store.tenant(world.context, verifyAuditChain);
+  expect(await verify()).toBeNull();
+  await sql`update audit_events set detail = '{"z": 2}' where position = 7`;
+  expect(await verify()).toBe(7);
+  await sql`delete from audit_events where position >= 7`;
+  expect(await verify()).toBe(7);
+});
+
+test('partitions exist before their day, and go when their retention is over', async () => {
+  const { store, sql, deps } = await newReconciler();
+  const old = systemClock.now().subtract({ hours: 24 * 100 });
+  await store.system('worker', (tx) => ensurePartitions(tx, old));
+  const partitions = async (parent: string) => {
+    const rows = await sql`select count(*)::int as n from pg_inherits
+      where inhparent = ${parent}::regclass`;
+    return rows[0]?.n as number;
+  };
+  expect(await partitions('execution_events')).toBe(9);
+  await keepPartitions(deps, defaultRetention);
+  expect(await partitions('execution_events')).toBe(9);
+  await keepPartitions(deps, { ...defaultRetention, eventDays: 3650 });
+  expect(await partitions('delivery_payloads')).toBe(9);
+});
