@@ -9,13 +9,21 @@ export interface FailingCheck {
 
 export interface Readiness {
   readonly ready: boolean;
+  /** What is missing without which this process can do nothing. */
   readonly failing: readonly FailingCheck[];
+  /** What is missing without which it does its work later or worse. */
+  readonly degraded: readonly FailingCheck[];
+}
+
+export interface CheckOptions {
+  /** True where the process works on without it: it is named, and the process stays ready. */
+  readonly isOptional?: boolean;
 }
 
 /** Whether this process lives, and whether it may get work. */
 export interface Health {
   /** Adds a dependency; returns a function that removes it again. */
-  register(name: string, check: HealthCheck): () => void;
+  register(name: string, check: HealthCheck, options?: CheckOptions): () => void;
   /** True as long as the event loop turns: only a restart helps otherwise. */
   live(): boolean;
   /** Asks all dependencies side by side. */
@@ -28,21 +36,29 @@ export interface Health {
 const checkMsMax = 2000;
 
 export function createHealth(): Health {
-  const checks = new Map<string, HealthCheck>();
+  const checks = new Map<string, { check: HealthCheck; isOptional: boolean }>();
   let stopping = false;
   return {
-    register(name, check) {
-      checks.set(name, check);
+    register(name, check, { isOptional = false } = {}) {
+      const registered = { check, isOptional };
+      checks.set(name, registered);
       return () => {
-        if (checks.get(name) === check) checks.delete(name);
+        if (checks.get(name) === registered) checks.delete(name);
       };
     },
     live: () => true,
     async ready() {
-      const results = await Promise.all([...checks].map(([name, check]) => runCheck(name, check)));
-      const failing = results.filter((result) => result !== null);
+      const registered = [...checks];
+      const results = await Promise.all(
+        registered.map(([name, { check }]) => runCheck(name, check)),
+      );
+      const missing = (isOptional: boolean) =>
+        results.filter(
+          (result, index) => result !== null && registered[index]?.[1].isOptional === isOptional,
+        ) as FailingCheck[];
+      const failing = missing(false);
       if (stopping) failing.unshift({ name: 'process', reason: 'is stopping' });
-      return { ready: failing.length === 0, failing };
+      return { ready: failing.length === 0, failing, degraded: missing(true) };
     },
     startStopping() {
       stopping = true;

@@ -7,12 +7,14 @@ export {
   loadConfig,
 } from './config.ts';
 export {
+  type CheckOptions,
   createHealth,
   type FailingCheck,
   type Health,
   type HealthCheck,
   type Readiness,
 } from './health.ts';
+export { livenessCheck, type ServiceAddress } from './liveness-check.ts';
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts';
 export {
   type CounterMetric,

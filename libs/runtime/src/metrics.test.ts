@@ -14,3 +14,31 @@ test('metrics are rendered for Prometheus with the service as a label', async ()
   expect(text).toContain('depth{service="edge"} 7');
   expect(text).toContain('wait_seconds_count{service="edge"} 1');
 });
+
+test('the process tells of itself what it is when somebody asks', async () => {
+  const metrics = createMetrics('edge');
+  const first = await metrics.render();
+  const types = [...first.text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [
+    name,
+    type,
+  ]);
+  expect(Object.fromEntries(types)).toMatchObject({
+    process_cpu_seconds_total: 'counter',
+    process_open_fds: 'gauge',
+    process_resident_memory_bytes: 'gauge',
+    process_start_time_seconds: 'gauge',
+    nodejs_heap_size_used_bytes: 'gauge',
+    nodejs_eventloop_active_seconds_total: 'counter',
+  });
+  const again = await metrics.render();
+  expect(valueOf(first.text, 'process_cpu_seconds_total')).toBeGreaterThan(0);
+  // Read anew, not added up.
+  const elapsed = process.cpuUsage();
+  expect(valueOf(again.text, 'process_cpu_seconds_total')).toBeLessThanOrEqual(
+    (elapsed.user + elapsed.system) / 1e6,
+  );
+});
+
+function valueOf(text: string, metric: string): number {
+  return Number(new RegExp(`^${metric}{.*} (\\S+)$`, 'm').exec(text)?.[1]);
+}

@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { registerProcessMetrics } from './process-metrics.ts';
 
 /** Values of a metric's labels. Never ids of users or resources: each value is a series for ever. */
 export type Labels = Readonly<Record<string, string | number>>;
@@ -35,7 +36,7 @@ const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 export function createMetrics(name: string): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ service: name });
-  collectDefaultMetrics({ register: registry });
+  registerProcessMetrics(registry);
   const known = new Map<string, unknown>();
   function once<T>(metricName: string, make: () => T): T {
     const existing = known.get(metricName);
