@@ -31,14 +31,14 @@ test('the process tells of itself what it is when somebody asks', async () => {
     nodejs_eventloop_active_seconds_total: 'counter',
   });
   const again = await metrics.render();
-  expect(valueOf(first.text, 'process_cpu_seconds_total')).toBeGreaterThan(0);
+  expect(valueIn(first.text, 'process_cpu_seconds_total')).toBeGreaterThan(0);
   // Read anew, not added up.
   const elapsed = process.cpuUsage();
-  expect(valueOf(again.text, 'process_cpu_seconds_total')).toBeLessThanOrEqual(
+  expect(valueIn(again.text, 'process_cpu_seconds_total')).toBeLessThanOrEqual(
     (elapsed.user + elapsed.system) / 1e6,
   );
 });
 
-function valueOf(text: string, metric: string): number {
+function valueIn(text: string, metric: string): number {
   return Number(new RegExp(`^${metric}{.*} (\\S+)$`, 'm').exec(text)?.[1]);
 }
