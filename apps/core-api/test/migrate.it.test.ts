@@ -74,7 +74,7 @@ test('a first run makes everything that the services start from, a second one ch
   expect(await sql`select token_hash from api_tokens`).toEqual([
     { token_hash: hashToken(read('admin.token')) },
   ]);
-  expect((await credentialsFromFile(join(folder, 'core-api.creds'))()).jwt).toContain('.');
+  expect(credentialsFromFile(join(folder, 'core-api.creds'))().jwt).toContain('.');
   // Each service's own user works, and the gateway's can do no more than it must.
   const store = await openStore({ url: read('core-api.database-url'), name: 'x', rolePrefix });
   const inbox = await openInbox({
