@@ -74,22 +74,19 @@ export async function listCanceling(
 export async function listStuckEnvironments(
   tx: SystemTransaction<'worker'>,
 ): Promise<readonly { readonly id: EnvironmentId; readonly organizationId: OrganizationId }[]> {
-  const handedOut = sql`exists (select 1 from executions h where h.environment_id = ${environments.id}
-    and h.status in ('RELEASED', 'ONGOING', 'CANCELING'))`;
-  const queued = sql`exists (select 1 from executions q where q.environment_id = ${environments.id}
-    and q.status = 'QUEUED')`;
-  const unannounced = sql`exists (select 1 from executions u where u.environment_id = ${environments.id}
-    and u.status in ('RELEASED', 'CANCELING') and u.published_at is null
-    and not exists (select 1 from ${outbox} o where o.execution_id = u.id))`;
+  const handedOut = sql`('RELEASED', 'ONGOING', 'CANCELING')`;
+  // From the open executions, which are few, not from the environments, which are many.
+  const stuck = sql`(
+    select q.environment_id from executions q where q.status = 'QUEUED' and not exists (
+      select 1 from executions h where h.environment_id = q.environment_id and h.status in ${handedOut})
+    union
+    select u.environment_id from executions u
+    where u.status in ${handedOut} and u.published_at is null
+      and not exists (select 1 from ${outbox} o where o.execution_id = u.id))`;
   return await tx.db
     .select({ id: environments.id, organizationId: environments.organizationId })
     .from(environments)
-    .where(
-      and(
-        isNull(environments.deletedAt),
-        sql`((${queued} and not ${handedOut}) or ${unannounced})`,
-      ),
-    )
+    .where(and(isNull(environments.deletedAt), sql`${environments.id} in ${stuck}`))
     .limit(rowsMax);
 }
 
