@@ -109,10 +109,13 @@ test('a wiped NATS loses no push and runs nothing twice', async () => {
 
   for (let wipe = 1; wipe < wipeCount; wipe += 1) {
     await systemClock.sleep(Math.floor(random() * 1_500));
-    await Promise.all([
-      wipeNats(platform, ['jetstream', 'resolver']),
-      ...environments.map((environment) => environment.pushNewVersion()),
-    ]);
+    const pushes = environments.map((environment) => environment.pushNewVersion());
+    await systemClock.sleep(Math.floor(random() * 300));
+    // What the engine has taken and core-api has not heard of is asked for again, and not done again.
+    for (const pid of (await platform.reload()).processes['core-api'] ?? []) {
+      process.kill(pid, 'SIGKILL');
+    }
+    await Promise.all([wipeNats(platform, ['jetstream', 'resolver']), ...pushes]);
   }
 
   await Promise.all(environments.map(settles));
@@ -164,6 +167,8 @@ test('a restored old database goes on under a raised epoch and deletes nothing',
   await backup.restore(dumpFile);
   platform = await startPlatform({ home: platform.home, env });
   expect(platform.connection.processes.engine).toEqual(processes.engine);
+  // At once: before any engine could have told how much it has seen meanwhile.
+  await second.pushNewVersion();
   await endLastBuild();
 
   await eventually('the epoch is raised', 60_000, async () => {

@@ -11,13 +11,17 @@ import { scale } from './src/scale.ts';
 
 const deploymentCount = scale({ small: 4, full: 20 });
 
-/** Dies at once when it is told to end: whatever is still asked of it then would be lost. */
+/**
+ * Needs longer before it listens than the edge would try, and dies at once when it is told to end: whatever is asked of it
+ * too early or too late is lost.
+ */
 const files = {
   ...ledgerApplication,
   'server.mjs': `import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 const version = readFileSync('built', 'utf8').trim();
+await setTimeout(1500);
 createServer(async (request, answer) => {
   for await (const chunk of request) void chunk;
   if (request.url !== '/slow') return void answer.end(version);
