@@ -1,4 +1,4 @@
-import type { Clock } from '@pilotfish/kernel';
+import { type Clock, systemClock } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import { expect, test } from 'vitest';
 import { createLoop } from './loop.ts';
@@ -9,7 +9,7 @@ const logger = createLogger({ name: 'test', level: 'silent' });
 function handClock() {
   const sleeping: (() => void)[] = [];
   const clock: Clock = {
-    now: () => Temporal.Now.instant(),
+    now: systemClock.now,
     monotonicMs: () => 0,
     sleep: (_, signal) =>
       new Promise((resolve, reject) => {
