@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   connectBus,
+  connectionCheck,
   createAuthority,
   credentialsFromFile,
   openAuthorityKeys,
@@ -82,6 +83,11 @@ async function startRoles(settings: Config, log: Logger) {
     settings.CORE_API_CACHE_DIR ?? (await mkdtemp(join(tmpdir(), 'pilotfish-core-api-')));
   const git = createGit({ cacheFolder, clock, environment: gitEnvironment(process.env) });
   health.register('postgres', () => store.ping());
+  // The others do their work without it, only later.
+  const isOptional = settings.CORE_API_ROLES.some(
+    (role) => role !== 'relay' && role !== 'ingester',
+  );
+  health.register('nats', connectionCheck(bus), { isOptional });
   const running: RunningRole[] = [];
   const close = async () => {
     health.startStopping();

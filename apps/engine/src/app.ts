@@ -14,6 +14,7 @@ import {
   createMetrics,
   type Health,
   type Logger,
+  livenessCheck,
   type Metrics,
   type RunningService,
 } from '@pilotfish/runtime';
@@ -67,6 +68,7 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
     const keeper = keepCredentials(keeperDeps, credentials);
     const { engine, close } = await startWithTarget(deps, enrolled, keeper, metrics);
     observeEngine(engine, keeper, health, metrics);
+    observeNeighbours(config, health);
     const attaching = attach(deps, engine, enrolled, keeper, health, signal);
     return {
       async close() {
@@ -175,6 +177,14 @@ async function attach(
   });
   connected = () => bus.state() === 'connected';
   engine.attach(bus);
+}
+
+/** What it works with: without the supervisor nothing can be started, the others may come back. */
+function observeNeighbours(config: Config, health: Health): void {
+  const { SUPERVISOR_SOCKET, EDGE_ADMIN_SOCKET, CORE_API_URL } = config;
+  health.register('supervisor', livenessCheck({ socketPath: SUPERVISOR_SOCKET }));
+  health.register('edge', livenessCheck({ socketPath: EDGE_ADMIN_SOCKET }), { isOptional: true });
+  health.register('core-api', livenessCheck({ url: CORE_API_URL }), { isOptional: true });
 }
 
 function observeEngine(

@@ -37,8 +37,9 @@ export async function serveProbes({ health, metrics, host, port }: ProbesDeps): 
     if (pathname === '/health/live') {
       sendJson(response, 200, { status: 'live' });
     } else if (pathname === '/health/ready') {
-      const { ready, failing } = await health.ready();
-      sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not_ready', failing });
+      const { ready, ...missing } = await health.ready();
+      const status = ready ? 'ready' : 'not_ready';
+      sendJson(response, ready ? 200 : 503, { status, ...missing });
     } else if (pathname === '/metrics') {
       const { contentType, text } = await metrics.render();
       response.writeHead(200, { 'content-type': contentType }).end(text);

@@ -3,7 +3,7 @@ import { access as accessFile } from 'node:fs/promises';
 import { createGit } from '@pilotfish/git';
 import { buildServer, type HttpServer } from '@pilotfish/http';
 import type { Clock } from '@pilotfish/kernel';
-import type { Health, Logger, Metrics } from '@pilotfish/runtime';
+import { type Health, type Logger, livenessCheck, type Metrics } from '@pilotfish/runtime';
 import { createAccess } from './access.ts';
 import { createBackend } from './backend.ts';
 import { type BackendSlots, createBackendSlots } from './backend-slots.ts';
@@ -89,9 +89,11 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
     logger,
   });
   addGauges(metrics, spool, slots);
-  // Neither core-api nor the webhook-gateway: without them clones by engines still work, and pushes
-  // of known users are kept.
   health.register('data folder', () => accessFile(folder.path, constants.W_OK));
+  // Without these clones by engines still work, and pushes of known users are kept.
+  const optional = { isOptional: true };
+  health.register('core-api', livenessCheck({ url: deps.coreApiUrl }), optional);
+  health.register('webhook-gateway', livenessCheck({ url: deps.webhookUrl }), optional);
   server.addHook('preClose', () => hooks.close());
   return {
     server,

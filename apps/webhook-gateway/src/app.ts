@@ -67,7 +67,7 @@ export function buildApp(deps: AppDeps): HttpServer {
     metrics: deps.metrics,
     bodyBytesMax,
   });
-  health.register('database', (signal) => gate.check(signal));
+  health.register('postgres', (signal) => gate.check(signal));
   app.addHook('onClose', async () => {
     await batches.idle();
     await gate.close();

@@ -52,7 +52,6 @@ export function buildApp(deps: AppDeps): HttpServer {
     help: 'Open websockets',
     read: () => sockets.count(),
   });
-  // Not NATS: without it history is served, and live lines come from there a second later.
   health.register('postgres', () => store.ping());
   server.addHook('preClose', () => sockets.drain());
   return server;

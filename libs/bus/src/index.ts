@@ -9,6 +9,7 @@ export { type AuthorityKeys, openAuthorityKeys } from './authority-keys.ts';
 export { connectBus } from './bus.ts';
 export type { Bus, BusOptions, BusSubscription, PublishOptions } from './bus-types.ts';
 export type { ConnectionState } from './connection.ts';
+export { connectionCheck } from './connection-check.ts';
 export type { ConsumeOptions, Consumption } from './consume.ts';
 export {
   type Credentials,

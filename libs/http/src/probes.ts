@@ -3,9 +3,11 @@ import { z } from 'zod';
 import type { HttpServer } from './server.ts';
 
 const Live = z.object({ status: z.literal('live') });
+const Missing = z.array(z.object({ name: z.string(), reason: z.string() }));
 const Ready = z.object({
   status: z.enum(['ready', 'not_ready']),
-  failing: z.array(z.object({ name: z.string(), reason: z.string() })),
+  failing: Missing,
+  degraded: Missing,
 });
 
 export interface ProbeDeps {
@@ -13,7 +15,10 @@ export interface ProbeDeps {
   readonly metrics: Metrics;
 }
 
-/** `/health/live`, `/health/ready` (503 names what is missing) and `/metrics`. */
+/**
+ * `/health/live`, `/health/ready` (names what is missing; 503 where it cannot be done without) and
+ * `/metrics`.
+ */
 export function addProbes(app: HttpServer, { health, metrics }: ProbeDeps): void {
   app.route({
     method: 'GET',
@@ -28,10 +33,12 @@ export function addProbes(app: HttpServer, { health, metrics }: ProbeDeps): void
     config: { permission: { public: 'asked by load balancers, names dependencies only' } },
     schema: { response: { 200: Ready, 503: Ready } },
     handler: async (_, reply) => {
-      const { ready, failing } = await health.ready();
-      return reply
-        .status(ready ? 200 : 503)
-        .send({ status: ready ? 'ready' : 'not_ready', failing: [...failing] });
+      const { ready, failing, degraded } = await health.ready();
+      return reply.status(ready ? 200 : 503).send({
+        status: ready ? 'ready' : 'not_ready',
+        failing: [...failing],
+        degraded: [...degraded],
+      });
     },
   });
   app.route({

@@ -26,6 +26,13 @@ export {
   type Metrics,
 } from './metrics.ts';
 export {
+  identifyNewChild,
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+  readBootId,
+} from './process-identity.ts';
+export {
   type ProcessHandle,
   type RunningService,
   runService,
