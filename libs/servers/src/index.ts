@@ -13,14 +13,8 @@ export {
   type StartPostgresOptions,
   startPostgres,
 } from './postgres-server.ts';
-export {
-  identifyProcess,
-  isAlive,
-  type ProcessIdentity,
-  type StopStep,
-  stopProcess,
-} from './process-identity.ts';
 export { type LaunchOptions, launchDetached } from './server-process.ts';
+export { type StopStep, stopProcess } from './stop-process.ts';
 export {
   startThrowawayNats,
   startThrowawayPostgres,

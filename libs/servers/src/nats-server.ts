@@ -7,9 +7,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 import { ensureNatsBinary } from './nats-binary.ts';
-import { isAlive, type ProcessIdentity, stopProcess } from './process-identity.ts';
 import { launchDetached, readLogTail, waitUntilReady } from './server-process.ts';
+import { stopProcess } from './stop-process.ts';
 
 export interface StartNatsOptions {
   /** NATS_URL, PATH and XDG_CACHE_HOME are read from it. */

@@ -20,10 +20,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, systemClock } from '@pilotfish/kernel';
+import { identifyProcess, isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 import { ensurePostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
-import { identifyProcess, isAlive, type ProcessIdentity, stopProcess } from './process-identity.ts';
 import { requireCommand, runCommand } from './run-command.ts';
 import { launchDetached, readLogTail, waitUntilReady } from './server-process.ts';
+import { stopProcess } from './stop-process.ts';
 import { chooseUnprivileged, type Unprivileged } from './unprivileged.ts';
 
 const superuser = 'pilotfish';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { Fault, systemClock } from '@pilotfish/kernel';
-import { identifyNewChild, type ProcessIdentity } from './process-identity.ts';
+import { identifyNewChild, type ProcessIdentity } from '@pilotfish/runtime';
 
 export interface LaunchOptions {
   /** Put before the program: how it becomes somebody else (see unprivileged.ts). */

@@ -2,10 +2,11 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { identifyProcess } from '@pilotfish/runtime';
 import { findFreePorts, isPortFree } from './free-port.ts';
 import { startNats } from './nats-server.ts';
 import { startPostgres } from './postgres-server.ts';
-import { identifyProcess, stopProcess } from './process-identity.ts';
+import { stopProcess } from './stop-process.ts';
 
 export interface ThrowawayServer {
   readonly url: string;

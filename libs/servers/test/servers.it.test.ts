@@ -1,12 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { identifyProcess, isAlive } from '@pilotfish/runtime';
 import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
 import {
   findFreePorts,
-  identifyProcess,
-  isAlive,
   isPortFree,
   type RunningPostgres,
   startNats,

@@ -2,12 +2,12 @@ import type { Step, StepContext, StepOutcome, Target } from '@pilotfish/domain-d
 import type { Git } from '@pilotfish/git';
 import { type Clock, unreachable } from '@pilotfish/kernel';
 import type { Logger } from '@pilotfish/runtime';
+import { readBootId } from '@pilotfish/runtime';
 import { createArtefacts } from './build/artefacts.ts';
 import { operatorEnvironment } from './build/build-environment.ts';
 import { type BuildJournal, createBuildJournal } from './build/build-journal.ts';
 import { type Containment, probeContainment } from './build/containment.ts';
 import { createDependencies } from './build/dependencies.ts';
-import { readBootId } from './build/process-table.ts';
 import { findToolchain } from './build/toolchain.ts';
 import { createLayout } from './disk/layout.ts';
 import { createOwnedFolders, readTargetId } from './disk/owned-folder.ts';

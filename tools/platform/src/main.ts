@@ -5,7 +5,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, systemClock } from '@pilotfish/kernel';
-import { identifyProcess, type ProcessIdentity, tryFileLock } from '@pilotfish/servers';
+import { identifyProcess, type ProcessIdentity } from '@pilotfish/runtime';
+import { tryFileLock } from '@pilotfish/servers';
 import { type BundleManifest, buildsFolder } from './bundle/manifest.ts';
 import { claimsFolder } from './claims-folder.ts';
 import { openHome } from './home.ts';

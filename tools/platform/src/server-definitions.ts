@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive, type ProcessIdentity, startNats, startPostgres } from '@pilotfish/servers';
+import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
+import { startNats, startPostgres } from '@pilotfish/servers';
 import type { Home } from './home.ts';
 import type { Ports } from './ports.ts';
 import type { RunnerState } from './state.ts';

@@ -1,4 +1,4 @@
-import { isAlive, type ProcessIdentity } from '@pilotfish/servers';
+import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
 
 /** One process that the runner started. */

@@ -3,7 +3,7 @@
  * `stop`. The wait grows with each end in a short time and is forgotten after a healthy while.
  */
 import { backoffDelayMs, type Clock, Fault } from '@pilotfish/kernel';
-import { isAlive, type ProcessIdentity } from '@pilotfish/servers';
+import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 
 export interface ProcessDefinition {
   readonly name: string;

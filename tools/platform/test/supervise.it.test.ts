@@ -2,7 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@pilotfish/kernel';
-import { findFreePorts, isAlive, type ProcessIdentity } from '@pilotfish/servers';
+import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
+import { findFreePorts } from '@pilotfish/servers';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { defineServiceProcess, endProcess, type ServiceProcess } from '../src/launch-service.ts';
 import { createLogFollower } from '../src/log-follower.ts';

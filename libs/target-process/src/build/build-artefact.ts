@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import type { ServiceRelease } from '@pilotfish/contracts';
 import { failedStep, type StepContext, type StepOutcome } from '@pilotfish/domain-deploy';
 import { type Clock, Fault } from '@pilotfish/kernel';
+import { readBootId } from '@pilotfish/runtime';
 import type { Layout } from '../disk/layout.ts';
 import type { OwnedFolders } from '../disk/owned-folder.ts';
 import { explainBuild, type FailedBuild, registryFailure } from '../explain/explain-build.ts';
@@ -16,7 +17,6 @@ import { buildEnvironment, buildVariables } from './build-environment.ts';
 import { type BuildSession, type BuildSessionDeps, openBuildSession } from './build-session.ts';
 import { type Dependencies, dependencyKey } from './dependencies.ts';
 import { fetchSource } from './fetch-source.ts';
-import { readBootId } from './process-table.ts';
 import type { Toolchain } from './toolchain.ts';
 
 export interface BuildArtefactDeps {

@@ -8,11 +8,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, Fault } from '@pilotfish/kernel';
+import { identifyProcess, isAlive, readBootId } from '@pilotfish/runtime';
 import type { BuildJournal, JournalEntry } from './build-journal.ts';
 import type { Containment } from './containment.ts';
 import { buildVariable, executionVariable, killBuild } from './kill-build.ts';
 import { createOutputCounter, type OutputLimits } from './output-lines.ts';
-import { identify, isAlive, readBootId } from './process-table.ts';
 
 export interface BuildCommand {
   readonly argv: readonly string[];
@@ -166,7 +166,7 @@ async function journalProcess(
   entry: JournalEntry,
   child: ChildProcess,
 ): Promise<void> {
-  const started = child.pid === undefined ? undefined : identify(child.pid);
+  const started = child.pid === undefined ? undefined : identifyProcess(child.pid);
   if (started === undefined) return;
   entry.processes.push(started);
   await deps.journal.write(entry);

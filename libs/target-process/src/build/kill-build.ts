@@ -1,6 +1,7 @@
 import type { Clock } from '@pilotfish/kernel';
+import { isAlive } from '@pilotfish/runtime';
 import type { JournalEntry } from './build-journal.ts';
-import { type BuildTraces, findProcesses, isAlive } from './process-table.ts';
+import { type BuildTraces, findProcesses } from './process-table.ts';
 
 /** A process in uninterruptible sleep outlives SIGKILL until its disk answers. */
 const killMsMax = 10_000;
