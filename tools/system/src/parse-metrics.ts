@@ -82,11 +82,12 @@ function checkFamily({ name, type, samples }: Family): void {
 }
 
 function checkHistogram(name: string, samples: readonly Sample[]): void {
-  const without = ({ le: _, ...labels }: Sample['labels']) => JSON.stringify(labels);
+  const withoutLimit = (labels: Sample['labels']) =>
+    textOf(Object.entries(labels).filter(([label]) => label !== 'le'));
   const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
-  for (const [labels, series] of Map.groupBy(buckets, (bucket) => without(bucket.labels))) {
+  for (const [labels, series] of Map.groupBy(buckets, (bucket) => withoutLimit(bucket.labels))) {
     const count = samples.find(
-      (sample) => sample.name === `${name}_count` && without(sample.labels) === labels,
+      (sample) => sample.name === `${name}_count` && withoutLimit(sample.labels) === labels,
     );
     const values = series.map(({ value }) => value);
     const isCumulative = values.every((value, index) => value >= (values[index - 1] ?? 0));
@@ -98,5 +99,13 @@ function checkHistogram(name: string, samples: readonly Sample[]): void {
 }
 
 function keyOf({ name, labels }: Sample): string {
-  return `${name} ${JSON.stringify(Object.entries(labels).sort())}`;
+  return name + textOf(Object.entries(labels));
+}
+
+/** The same for the same labels in any order. */
+function textOf(labels: readonly (readonly [string, string])[]): string {
+  return labels
+    .map(([name, value]) => `${name}="${value}"`)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .join(',');
 }
