@@ -112,6 +112,24 @@ test('under replace, the running one is canceled first', async () => {
   expect(after.executions.map((e) => e.status)).toEqual(['CANCELING', 'QUEUED']);
 });
 
+test('under replace, what the canceled one had not done yet is done by the newcomer', async () => {
+  const { store } = await testDatabase();
+  const world = await newWorld(store, { services: 2, queuePolicy: 'replace' });
+  const [one, two] = world.serviceIds as [ServiceId, ServiceId];
+  await enqueue(store, world, deploy(world, 1, [one]));
+  const second = await enqueue(store, world, deploy(world, 2, [two]));
+  const { parts } = await rows(store, world);
+  const commits = parts
+    .filter((part) => part.executionId === second.executionId)
+    .map((part) => [part.serviceId, part.commitSha] as const);
+  expect(new Map(commits)).toEqual(
+    new Map([
+      [one, sha(1)],
+      [two, sha(2)],
+    ]),
+  );
+});
+
 test('under forbid, a second request is refused and leaves no trace', async () => {
   const { store } = await testDatabase();
   const world = await newWorld(store, { queuePolicy: 'forbid' });

@@ -66,8 +66,13 @@ export interface Inbox {
   close(): Promise<void>;
 }
 
+export interface InboxOptions extends StoreOptions {
+  /** Makes the ids of deliveries; UUIDv7 unless told. */
+  readonly makeId?: () => DeliveryId;
+}
+
 /** @throws as `openStore` */
-export async function openInbox(options: StoreOptions): Promise<Inbox> {
+export async function openInbox(options: InboxOptions): Promise<Inbox> {
   const sql = connect(options);
   try {
     await requireSchema(sql);
@@ -75,7 +80,8 @@ export async function openInbox(options: StoreOptions): Promise<Inbox> {
     const [row] = await sql<{ other: boolean }[]>`
       select exists (select from pg_roles where rolname = ${role} and rolname <> current_user
         and pg_has_role(current_user, oid, 'MEMBER')) as other`;
-    return createInbox(sql, row?.other ? role : null);
+    const makeId = options.makeId ?? (() => newId<DeliveryId>());
+    return createInbox(sql, row?.other ? role : null, makeId);
   } catch (thrown) {
     await sql.end({ timeout: 1 });
     throw toDatabaseFault(thrown);
@@ -84,10 +90,14 @@ export async function openInbox(options: StoreOptions): Promise<Inbox> {
 
 /** No partition for the day: the reconciler was away for a week. */
 const noPartition = '23514';
+/** An id that is taken: two gateways drew the same random bits, or one runs on a copied machine. */
+const idTaken = '23505';
+/** One repair for each of the two, and the try without. */
+const triesMax = 3;
 
-function createInbox(sql: Sql, role: string | null): Inbox {
+function createInbox(sql: Sql, role: string | null, makeId: () => DeliveryId): Inbox {
   async function append(batch: readonly NewDelivery[]): Promise<readonly AppendedDelivery[]> {
-    const rows = batch.map((delivery) => ({ ...delivery, id: newId<DeliveryId>() }));
+    const rows = batch.map((delivery) => ({ ...delivery, id: makeId() }));
     const stored = await insert(sql, role, rows);
     return rows.map(({ id, incomingWebhookId, providerDeliveryId }) => {
       const found = stored.get(`${incomingWebhookId}/${providerDeliveryId}`);
@@ -95,6 +105,17 @@ function createInbox(sql: Sql, role: string | null): Inbox {
       return { id: found, isNew: found === id };
     });
   }
+
+  /** Makes good what kept a batch from being stored; false where nothing can be done about it. */
+  async function repair(batch: readonly NewDelivery[], thrown: unknown): Promise<boolean> {
+    const code = databaseErrorOf(thrown)?.code;
+    if (code === noPartition) {
+      const days = batch.map(({ receivedAt }) => dayOf(receivedAt).toString()).sort();
+      await sql`select pilotfish_ensure_partitions(${days[0] ?? ''}::date, ${days.at(-1) ?? ''}::date)`;
+    }
+    return code === noPartition || code === idTaken;
+  }
+
   return {
     async findHook(id) {
       try {
@@ -105,17 +126,17 @@ function createInbox(sql: Sql, role: string | null): Inbox {
     },
     async append(batch) {
       if (batch.length === 0) return [];
-      try {
-        return await append(batch);
-      } catch (thrown) {
-        if (databaseErrorOf(thrown)?.code !== noPartition) throw toDatabaseFault(thrown);
-      }
-      try {
-        const days = batch.map(({ receivedAt }) => dayOf(receivedAt).toString()).sort();
-        await sql`select pilotfish_ensure_partitions(${days[0] ?? ''}::date, ${days.at(-1) ?? ''}::date)`;
-        return await append(batch);
-      } catch (thrown) {
-        throw toDatabaseFault(thrown);
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return await append(batch);
+        } catch (thrown) {
+          try {
+            if (tries < triesMax && (await repair(batch, thrown))) continue;
+          } catch (repairThrown) {
+            throw toDatabaseFault(repairThrown);
+          }
+          throw toDatabaseFault(thrown);
+        }
       }
     },
     async ping() {

@@ -1,11 +1,18 @@
-import { type IncomingWebhookId, newId, type OrganizationId, systemClock } from '@pilotfish/kernel';
+import {
+  type DeliveryId,
+  type IncomingWebhookId,
+  newId,
+  type OrganizationId,
+  systemClock,
+} from '@pilotfish/kernel';
 import { testDatabase } from '@pilotfish/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { type NewDelivery, openInbox } from '../src/index.ts';
 
-async function newInbox() {
+async function newInbox(makeId?: () => DeliveryId) {
   const database = await testDatabase();
-  const inbox = await openInbox({ url: database.url, name: 'test' });
+  const options = makeId === undefined ? {} : { makeId };
+  const inbox = await openInbox({ url: database.url, name: 'test', ...options });
   onTestFinished(() => inbox.close());
   return { ...database, inbox };
 }
@@ -85,4 +92,15 @@ test('a day without a partition gets one instead of losing its deliveries', asyn
 test('a hook that does not exist is not found', async () => {
   const { inbox } = await newInbox();
   expect(await inbox.findHook(newId<IncomingWebhookId>())).toBeNull();
+});
+
+test('an id that is taken costs a second try, not the delivery', async () => {
+  const taken = newId<DeliveryId>();
+  const drawn = [taken, taken];
+  const { inbox } = await newInbox(() => drawn.shift() ?? newId<DeliveryId>());
+  const [first] = await inbox.append([delivery()]);
+  const [second] = await inbox.append([delivery({ providerDeliveryId: 'd2' })]);
+  expect(first?.id).toBe(taken);
+  expect(second).toMatchObject({ isNew: true });
+  expect(second?.id).not.toBe(taken);
 });

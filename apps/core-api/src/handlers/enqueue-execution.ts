@@ -1,8 +1,10 @@
 import {
   decideEnqueue,
+  type EnqueueDecision,
   type ExecutionAction,
   type ExecutionOrigin,
   environmentState,
+  isFinalProgress,
   type OpenExecution,
   serviceState,
 } from '@pilotfish/domain-deploy';
@@ -20,6 +22,7 @@ import {
   appendAudit,
   type EnvironmentRow,
   type ExecutionRow,
+  type ExecutionServiceRow,
   endPendingReleases,
   endUnstartedParts,
   insertExecution,
@@ -97,8 +100,8 @@ export async function enqueueExecution(
   if (decision.kind === 'refused') return decision;
 
   const inStages = await listServicesByStage(tx, environment.id);
-  const absorbed = await listExecutionServices(tx, decision.absorb);
-  const wanted = joinAbsorbed(requestedServices(request, inStages), absorbed, inStages);
+  const taken = await takenOver(tx, decision, open);
+  const wanted = joinTaken(requestedServices(request, inStages), taken, inStages);
   const execution = newExecution(tx, environment, request, now);
   const parts: ExecutionPart[] = [];
   for (const { service, stage } of inStages) {
@@ -109,7 +112,7 @@ export async function enqueueExecution(
   if (parts.length === 0 && request.services !== 'all') {
     throw new Fault('not_found', 'The environment has none of these services');
   }
-  await supersede(tx, now, decision.absorb, open, execution, absorbed, parts);
+  await supersede(tx, now, decision.absorb, open, execution, taken, parts);
   const saved = await saveExecution(tx, execution, parts);
   await showQueued(tx, now, environment, saved, parts, request.services === 'all');
   const canceling = await requestReplacement(tx, now, decision.cancel, saved.generation);
@@ -169,15 +172,30 @@ function requestedServices(
   );
 }
 
-/** Services of the absorbed executions that the newcomer does not name itself: none is lost. */
-function joinAbsorbed(
+/**
+ * What others were to do and the newcomer does in their place, newest first: all of those that it
+ * absorbs, and what is not done yet of the one that it cancels.
+ */
+async function takenOver(
+  tx: TenantTransaction,
+  { absorb, cancel }: Extract<EnqueueDecision, { kind: 'accepted' }>,
+  open: readonly ExecutionRow[],
+): Promise<readonly ExecutionServiceRow[]> {
+  const ids = cancel === null ? absorb : [...absorb, cancel];
+  const generations = new Map(open.map(({ id, generation }) => [id, generation]));
+  const age = ({ executionId }: ExecutionServiceRow) => generations.get(executionId) ?? 0;
+  const parts = await listExecutionServices(tx, ids);
+  return parts.filter(({ progress }) => !isFinalProgress(progress)).sort((a, b) => age(b) - age(a));
+}
+
+/** Adds what was taken over and the newcomer does not name itself, so that no push is lost. */
+function joinTaken(
   wanted: Map<ServiceId, AskedService>,
-  absorbed: Awaited<ReturnType<typeof listExecutionServices>>,
+  taken: readonly ExecutionServiceRow[],
   inStages: readonly InStage[],
 ): Map<ServiceId, AskedService> {
   const alive = new Set(inStages.map(({ service }) => service.id));
-  // Newest first: what was asked last about a service counts.
-  for (const { serviceId, action, releaseId } of [...absorbed].reverse()) {
+  for (const { serviceId, action, releaseId } of taken) {
     if (wanted.has(serviceId) || !alive.has(serviceId)) continue;
     wanted.set(serviceId, { serviceId, action, ...(releaseId === null ? {} : { releaseId }) });
   }
@@ -214,7 +232,7 @@ async function supersede(
   absorb: readonly ExecutionId[],
   open: readonly ExecutionRow[],
   by: NewExecution,
-  absorbed: Awaited<ReturnType<typeof listExecutionServices>>,
+  taken: readonly ExecutionServiceRow[],
   parts: readonly ExecutionPart[],
 ): Promise<void> {
   for (const id of absorb) {
@@ -230,8 +248,8 @@ async function supersede(
   }
   // Those whose release joined the newcomer keep it; the others' will never run.
   const kept = new Set(parts.map((part) => part.releaseId));
-  const dropped = absorbed.flatMap(({ releaseId }) =>
-    releaseId === null || kept.has(releaseId) ? [] : [releaseId],
+  const dropped = taken.flatMap(({ executionId, releaseId }) =>
+    releaseId === null || kept.has(releaseId) || !absorb.includes(executionId) ? [] : [releaseId],
   );
   await endPendingReleases(tx, dropped, 'CANCELED');
 }
