@@ -9,6 +9,7 @@ import { type BuildJournal, createBuildJournal } from './build/build-journal.ts'
 import { type Containment, probeContainment } from './build/containment.ts';
 import { createDependencies } from './build/dependencies.ts';
 import { findToolchain } from './build/toolchain.ts';
+import { keepBoundary } from './disk/boundary.ts';
 import { createLayout } from './disk/layout.ts';
 import { createOwnedFolders, readTargetId } from './disk/owned-folder.ts';
 import { createRecords } from './disk/records.ts';
@@ -92,6 +93,7 @@ async function createStepDeps(
   const limits = { ...defaultLimits, ...deps.limits };
   const layout = createLayout(deps.dataDir);
   const folders = createOwnedFolders(layout, await readTargetId(layout));
+  await keepBoundary(layout);
   const artefacts = createArtefacts({
     ...{ layout, folders, bootId: readBootId() },
     settleDisk: createSettleDisk(deps.dataDir, hostPath(deps)),

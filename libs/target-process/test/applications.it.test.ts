@@ -1,4 +1,6 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import type { Probe, ServiceRelease } from '@pilotfish/contracts';
 import { contractService, pageApplication } from '@pilotfish/testing/target-contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -210,6 +212,18 @@ require('node:http').createServer((request, response) => {
     expect((await harness.get(told.service.host)).body).toMatch(/^00-c{32}-d{16}-01$/);
     const own = await deployed(node(server), { variables: { TRACEPARENT: 'own' } });
     expect((await harness.get(own.service.host)).body).toBe('own');
+  });
+
+  test('without a package.json is no part of a package around the data folder', async () => {
+    await writeFile(join(harness.folder, 'package.json'), '{ "type": "module" }');
+    const { outcome } = await deployed({
+      Procfile: 'web: node listen.js\n',
+      'listen.js': `
+require('node:http').createServer((_, response) => response.end('CommonJS'))
+  .listen(process.env.PORT);`,
+    });
+    await rm(join(harness.folder, 'package.json'));
+    expect(outcome).toEqual({ ok: true });
   });
 
   test('whose command does not exist is told so', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
  * Where everything lies below the target's data folder:
  *
  * ```
+ * package.json                                            ends the search of Node and npm upwards
  * services/{serviceId}/service.json                       whose it is, its host
  * services/{serviceId}/releases/{releaseId}/release.json  what it runs, which artefact
  * services/{serviceId}/releases/{releaseId}/app/          the files that its instances run
