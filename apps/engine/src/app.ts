@@ -97,7 +97,7 @@ async function startWithTarget(
   const environment = gitEnvironment(hostEnvironment);
   const git = createGit({ cacheFolder: join(folder, 'git-cache'), clock, environment });
   const target = await createProcessTarget({
-    dataDir: join(folder, 'target'),
+    dataDir: config.ENGINE_APPLICATIONS_DIR ?? join(folder, 'target'),
     routesFile: config.ROUTES_FILE,
     supervisor,
     edge: createEdgeClient(config.EDGE_ADMIN_SOCKET),

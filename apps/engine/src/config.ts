@@ -11,8 +11,13 @@ export const Config = z.object({
   ENGINE_DATA_DIR: z
     .string()
     .startsWith('/')
+    .describe('Folder (mode 0700) with identity and journal; on a local disk, of one engine only'),
+  ENGINE_APPLICATIONS_DIR: z
+    .string()
+    .startsWith('/')
+    .optional()
     .describe(
-      'Folder (mode 0700) with identity, journal, builds and releases; on a local disk, of one engine only',
+      'Folder of builds and releases, of one engine only, with no node_modules in any folder above; left out, it is `target` in ENGINE_DATA_DIR',
     ),
   ENGINE_JOIN_TOKEN_FILE: z
     .string()

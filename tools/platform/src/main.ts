@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Fault, systemClock } from '@pilotfish/kernel';
 import { identifyProcess, type ProcessIdentity } from '@pilotfish/runtime';
 import { tryFileLock } from '@pilotfish/servers';
+import { openApplicationsFolder } from './applications-folder.ts';
 import { type BundleManifest, buildsFolder } from './bundle/manifest.ts';
 import { claimsFolder } from './claims-folder.ts';
 import { openHome } from './home.ts';
@@ -70,12 +71,14 @@ async function run(settings: Settings, screen: Screen): Promise<void> {
     claimsFolder: claimsFolder(process.env),
     base: settings.portBase,
   });
+  const applicationsFolder = openApplicationsFolder(home.folder, process.env, screen.warn);
   const logs = createLogFollower(home.logs);
   const platform = createPlatform({
     settings,
     bundles: { folder: join(buildsFolder(settings.root), manifest.id), manifest },
     env: process.env,
     home,
+    applicationsFolder,
     ports,
     state,
     screen,
@@ -90,7 +93,7 @@ async function run(settings: Settings, screen: Screen): Promise<void> {
   };
   try {
     const addresses = await platform.start(stop.signal);
-    showAddresses(addresses, screen, home.folder);
+    showAddresses(addresses, screen, { home: home.folder, applicationsFolder });
     await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
   } catch (error) {
     if (!stop.signal.aborted) throw error;

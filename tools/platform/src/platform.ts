@@ -41,6 +41,8 @@ export interface PlatformDeps {
   readonly bundles: { readonly folder: string; readonly manifest: BundleManifest };
   readonly env: NodeJS.ProcessEnv;
   readonly home: Home;
+  /** Builds and releases of applications. */
+  readonly applicationsFolder: string;
   readonly ports: Ports;
   readonly state: RunnerState;
   readonly screen: Screen;
@@ -127,9 +129,10 @@ export function createPlatform(deps: PlatformDeps): Platform {
   };
 }
 
-function wiringOf({ home, ports, env, settings }: PlatformDeps): Wiring {
+function wiringOf(deps: PlatformDeps): Wiring {
+  const { home, applicationsFolder, ports, env, settings } = deps;
   const natsUrl = env.NATS_URL || urlOf(ports, 'nats', 'nats');
-  return { home, ports, natsUrl, replicas: settings.replicas };
+  return { home, applicationsFolder, ports, natsUrl, replicas: settings.replicas };
 }
 
 /** Opens both servers, with the migrations in between. */

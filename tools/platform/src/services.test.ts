@@ -35,7 +35,7 @@ test('what npm puts in front of the PATH does not reach a service', () => {
 test('no two copies of anything share a port of their own, applications included', () => {
   const ports = portsOf(4100);
   const home = { sockets: '/s', data: (name: string) => `/${name}` } as Home;
-  const wiring = { home, ports, natsUrl: '', replicas: 10 };
+  const wiring = { home, applicationsFolder: '/a', ports, natsUrl: '', replicas: 10 };
   const services = servicesFor({ isCoreApiSplit: true });
   const shared = (['core-api', 'webhook-gateway', 'websocket-gateway'] as const).map(ports.of);
   const own = services.flatMap((service) =>

@@ -13,6 +13,8 @@ export interface Wiring {
   readonly home: Home;
   readonly ports: Ports;
   readonly natsUrl: string;
+  /** Builds and releases of applications. */
+  readonly applicationsFolder: string;
   /** Copies of each stateless service. */
   readonly replicas: number;
 }
@@ -234,10 +236,11 @@ const engine: ServiceDefinition = {
   isReplicated: false,
   // Where packages come from is the machine's affair; the engine picks what builds may see.
   prefixes: ['ENGINE_', 'npm_config_', 'NPM_CONFIG_', 'YARN_'],
-  env: ({ home, ports, natsUrl }) => ({
+  env: ({ home, ports, natsUrl, applicationsFolder }) => ({
     ENGINE_HOST: loopback,
     ENGINE_PORT: String(ports.of('engine')),
     ENGINE_DATA_DIR: home.data('engine'),
+    ENGINE_APPLICATIONS_DIR: applicationsFolder,
     ENGINE_JOIN_TOKEN_FILE: join(home.identity, 'engine.join-token'),
     CORE_API_URL: urlOf(ports, 'core-api'),
     NATS_URL: natsUrl,

@@ -25,6 +25,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const wiring = {
   home: openHome(folder),
   ports: portsOf(4100),
+  applicationsFolder: join(folder, 'engine/target'),
   natsUrl: 'nats://127.0.0.1:4107',
   replicas: 2,
 };
