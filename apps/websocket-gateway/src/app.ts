@@ -21,6 +21,8 @@ export interface AppDeps {
   readonly queueBytesMax: number;
   readonly stallMsMax: number;
   readonly pingMs: number;
+  /** How long an engine may leave its lines unread before clients are told; 15 s unless told. */
+  readonly logsFailingMsMax?: number;
 }
 
 /** The server with its websockets; listens to nothing yet. Closing it drains the clients first. */
@@ -28,6 +30,8 @@ export function buildApp(deps: AppDeps): HttpServer {
   const { logger, health, metrics, clock, store, bus } = deps;
   const server = buildServer({ name: 'websocket-gateway', logger, health, metrics });
   const live = createLive(bus);
+  const { logsFailingMsMax: failingMsMax } = deps;
+  const patience = failingMsMax === undefined ? {} : { failingMsMax };
   const cuts = metrics.counter({
     name: 'websocket_slow_clients_total',
     help: 'Clients that were cut off because they took nothing for too long',
@@ -36,7 +40,7 @@ export function buildApp(deps: AppDeps): HttpServer {
     sockets: [
       deploymentLogs({ store, live, clock }),
       deploymentStatus({ store, live, clock }),
-      serviceLogs({ store, live, bus, clock }),
+      serviceLogs({ store, live, bus, clock, ...patience }),
     ],
     authorize: createAuthorize(store, clock),
     clock,

@@ -46,6 +46,11 @@ export interface FollowDeps<T extends Numbered> {
   readonly pollMs: () => number;
   /** Live items that may wait; beyond it they are dropped and come from history. */
   readonly pendingMax: number;
+  /**
+   * How long history may fail before the fault is passed on, so that the client learns of it; for
+   * ever unless told.
+   */
+  readonly failingMsMax?: number;
 }
 
 /** How soon history is asked again for an item that was seen live after it. */
@@ -117,12 +122,15 @@ async function follow<T extends Numbered>(deps: FollowDeps<T>, live: LiveBuffer<
 }
 
 async function readPatiently<T extends Numbered>(deps: FollowDeps<T>, after: number | null) {
+  const startMs = deps.clock.monotonicMs();
   for (let failures = 0; ; failures++) {
     try {
       return await deps.read(after);
     } catch (error) {
       deps.signal.throwIfAborted();
       if (!(error instanceof Fault && error.retryable)) throw error;
+      const failingMs = deps.clock.monotonicMs() - startMs;
+      if (failingMs >= (deps.failingMsMax ?? Number.POSITIVE_INFINITY)) throw error;
       await deps.clock.sleep(delayOf(failureRetry, failures), deps.signal);
     }
   }

@@ -1,5 +1,11 @@
 import type { Bus } from '@pilotfish/bus';
-import { idSchema, type LogLine, messages, type ServiceLog } from '@pilotfish/contracts';
+import {
+  type ControlReply,
+  idSchema,
+  type LogLine,
+  messages,
+  type ServiceLog,
+} from '@pilotfish/contracts';
 import {
   type Clock,
   type ClusterId,
@@ -38,11 +44,17 @@ export interface ServiceLogsDeps {
   /** For history, which the engine keeps. */
   readonly bus: Pick<Bus, 'request'>;
   readonly clock: Clock;
+  /**
+   * How long the engine may leave history unanswered before clients are told to come back; 15 s
+   * unless told.
+   */
+  readonly failingMsMax?: number;
 }
 
 const pendingMax = 2000;
 const pageLines = 200;
 const answerMsMax = 3000;
+const failingMsMax = 15_000;
 
 /** `/service/logs`: what a service writes, one line per frame. */
 export function serviceLogs(deps: ServiceLogsDeps): AnySocket {
@@ -95,26 +107,34 @@ async function serve(
     signal: client.signal,
     pollMs: live.pollMs,
     pendingMax,
+    failingMsMax: deps.failingMsMax ?? failingMsMax,
   });
 }
 
+interface Place {
+  readonly clusterId: ClusterId;
+  readonly serviceId: ServiceId;
+}
+
 async function readLines(
-  { bus }: ServiceLogsDeps,
-  { clusterId, serviceId }: { readonly clusterId: ClusterId; readonly serviceId: ServiceId },
+  deps: ServiceLogsDeps,
+  place: Place,
   after: number | null,
   limit: number,
 ): Promise<Page<LogLine>> {
-  const question = {
-    kind: 'read_logs' as const,
-    serviceId,
-    ...(after === null ? { limit } : { afterSequence: after, limit: pageLines }),
-  };
-  const reply = await bus.request(messages.control, { clusterId }, question, {
-    timeoutMs: answerMsMax,
-  });
-  if (reply.kind !== 'log_lines') {
-    const detail = reply.kind === 'error' ? reply.detail : 'an unexpected answer';
-    throw new Fault('unavailable', `The engine could not read the log: ${detail}`);
+  let reply = await ask(
+    deps,
+    place,
+    after === null ? { limit } : { afterSequence: after, limit: pageLines },
+  );
+  if (after === null) {
+    // Long lines: fewer of the newest fitted into the answer than wanted. Then page by page from
+    // the first that is wanted.
+    const { oldestSequence, newestSequence } = reply;
+    const first = Math.max(oldestSequence, newestSequence - limit + 1);
+    if ((reply.lines[0]?.sequence ?? first) > first) {
+      reply = await ask(deps, place, { afterSequence: first - 1, limit: pageLines });
+    }
   }
   const { lines, oldestSequence, newestSequence } = reply;
   const reached = lines.at(-1)?.sequence ?? after ?? newestSequence;
@@ -128,6 +148,22 @@ async function readLines(
     more: lines.length > 0 && reached < newestSequence,
     ended: false,
   };
+}
+
+async function ask(
+  { bus }: ServiceLogsDeps,
+  { clusterId, serviceId }: Place,
+  which: { readonly afterSequence?: number; readonly limit: number },
+): Promise<Extract<ControlReply, { kind: 'log_lines' }>> {
+  const question = { kind: 'read_logs' as const, serviceId, ...which };
+  const reply = await bus.request(messages.control, { clusterId }, question, {
+    timeoutMs: answerMsMax,
+  });
+  if (reply.kind !== 'log_lines') {
+    const detail = reply.kind === 'error' ? reply.detail : 'an unexpected answer';
+    throw new Fault('unavailable', `The engine could not read the log: ${detail}`);
+  }
+  return reply;
 }
 
 const severities = { stdout: 'INFO', stderr: 'ERROR', platform: 'INFO' } as const;

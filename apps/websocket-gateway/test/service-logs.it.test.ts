@@ -1,4 +1,10 @@
-import { type ControlReply, type LogLine, messages, type ServiceLog } from '@pilotfish/contracts';
+import {
+  type ControlReply,
+  type LogLine,
+  messages,
+  type ServiceLog,
+  socketClose,
+} from '@pilotfish/contracts';
 import type { ServiceLogResponseDto } from 'qovery-ws-typescript-axios';
 import { beforeEach, expect, test } from 'vitest';
 import { connect, type TestClient, waitUntil } from './socket-client.ts';
@@ -26,15 +32,19 @@ function logLine(sequence: number, change: Partial<LogLine> = {}): LogLine {
   };
 }
 
-/** An engine that keeps lines and answers for them, as the real one does. */
-function answerAsEngine(): void {
+/**
+ * An engine that keeps lines and answers for them, as the real one does: also where `fitting` of
+ * them, long ones, fill a message.
+ */
+function answerAsEngine(fitting = 500): void {
   const { cluster: clusterId } = world.ids;
   world.engine.respond(messages.control, { clusterId }, async ({ body }): Promise<ControlReply> => {
     asked++;
     if (body.kind !== 'read_logs') return { kind: 'error', detail: 'no' };
     const { afterSequence, limit } = body;
     const all = kept.filter((one) => one.sequence > (afterSequence ?? 0));
-    const lines = afterSequence === undefined ? all.slice(-limit) : all.slice(0, limit);
+    const linesMax = Math.min(limit, fitting);
+    const lines = afterSequence === undefined ? all.slice(-linesMax) : all.slice(0, linesMax);
     const [oldestSequence = 0] = kept.map((one) => one.sequence);
     const newestSequence = kept.at(-1)?.sequence ?? 0;
     return { kind: 'log_lines', lines, oldestSequence, newestSequence };
@@ -125,6 +135,31 @@ test('an engine that is away is waited for, and then nothing is missing', async 
   answerAsEngine();
   await waitUntil(() => linesOf(client).length === 2);
   expect(textsOf(client)).toEqual(['line 1', 'line 2']);
+});
+
+test('long lines come in many small pages: all that were wanted, each once', async () => {
+  answerAsEngine(7);
+  const { url } = await world.startGateway();
+  kept.push(...Array.from({ length: 100 }, (_, index) => logLine(index + 51)));
+  const fresh = open(url, { limit: '40' });
+  const all = open(url);
+  const returned = open(url, { after: `${world.ids.service}:60` });
+  await waitUntil(() => linesOf(fresh).length >= 40 && linesOf(all).length >= 100);
+  await waitUntil(() => linesOf(returned).length >= 90);
+  const expected = kept.map((one) => one.text);
+  expect(textsOf(fresh)).toEqual(expected.slice(-40));
+  expect(textsOf(all)).toEqual(expected);
+  expect(textsOf(returned)).toEqual(expected.slice(-90));
+});
+
+test('whoever waits for an engine that cannot read its lines is told to come back', async () => {
+  const { cluster: clusterId } = world.ids;
+  const detail = 'The supervisor does not answer';
+  world.engine.respond(messages.control, { clusterId }, async () => ({ kind: 'error', detail }));
+  const { url } = await world.startGateway({ logsFailingMsMax: 300 });
+  const { code, reason } = await open(url).closed;
+  expect(code).toBe(socketClose.tryAgain);
+  expect(reason).toContain(detail);
 });
 
 test('a service of another environment is not found', async () => {

@@ -2,6 +2,7 @@ import type { ControlReply, ControlRequest } from '@pilotfish/contracts';
 import { toFault, unreachable } from '@pilotfish/kernel';
 import type { Ledger } from '../execution/ledger.ts';
 import type { ApplicationLogs } from '../logs/application-logs.ts';
+import { fitLines } from '../logs/fit-lines.ts';
 
 export interface ControlDeps {
   readonly ledger: Pick<Ledger, 'find' | 'cancel'>;
@@ -29,7 +30,9 @@ export async function answerControl(
         const { serviceId, afterSequence, limit } = request;
         const query = afterSequence === undefined ? { limit } : { after: afterSequence, limit };
         const page = await logs.read(serviceId, query, AbortSignal.timeout(readMsMax));
-        return { kind: 'log_lines', ...page };
+        // Whoever asked goes on from the last line, or asks for what is before the first.
+        const lines = fitLines(page.lines, afterSequence === undefined ? 'newest' : 'oldest');
+        return { kind: 'log_lines', ...page, lines };
       }
       case 'present':
         present();

@@ -9,14 +9,14 @@ import { shipLogs } from './ship-logs.ts';
 const serviceId = newId<ServiceId>();
 
 /** A source that keeps the lines from `oldest` to `newest`. */
-function source(oldest: number, newest: number): ApplicationLogs {
+function source(oldest: number, newest: number, text = 'x'.repeat(1000)): ApplicationLogs {
   const all = Array.from({ length: newest - oldest + 1 }, (_, index) => ({
     sequence: oldest + index,
     at: '2026-11-20T00:00:00.000Z',
     instance: 'a',
     version: 'v1',
     stream: 'stdout' as const,
-    text: 'x'.repeat(1000),
+    text,
   }));
   const positions: readonly LogPosition[] = [{ serviceId, newestSequence: newest }];
   return {
@@ -70,6 +70,12 @@ test('lines are sent once and in order from the cursor on, in messages that fit'
   expect(lines().map(({ sequence }) => sequence)).toEqual(
     Array.from({ length: 443 }, (_, index) => index + 8),
   );
+  for (const batch of batches) expect(JSON.stringify(batch).length).toBeLessThan(256 * 1024);
+});
+
+test('lines that grow in JSON are sent in messages that fit', async () => {
+  const { lines, batches } = ship(source(1, 30, '\u0001'.repeat(16 * 1024)), 0);
+  await expect.poll(() => lines().length).toBe(30);
   for (const batch of batches) expect(JSON.stringify(batch).length).toBeLessThan(256 * 1024);
 });
 

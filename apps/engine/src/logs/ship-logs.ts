@@ -11,6 +11,7 @@ import type { Logger } from '@pilotfish/runtime';
 import type { JournalChange } from '../journal/change.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ApplicationLogs, LogPosition } from './application-logs.ts';
+import { fitLines } from './fit-lines.ts';
 
 export interface ShipLogsDeps {
   readonly logs: ApplicationLogs;
@@ -29,8 +30,6 @@ export interface LogShipper {
 }
 
 const linesPerBatch = 200;
-/** A message stays below 256 KiB; a line has at most 16. */
-const batchBytesMax = 128 * 1024;
 const cursorIntervalMs = 3000;
 const followRetryMs = 1000;
 const readMsMax = 5000;
@@ -122,7 +121,7 @@ class TailingShipper implements LogShipper {
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(readMsMax)]);
     const after = Math.max(tail.cursor, tail.newest - lagLinesMax);
     const page = await logs.read(serviceId, { after, limit: linesPerBatch }, signal);
-    const lines = fitting(withMark(tail.cursor, page.lines));
+    const lines = fitLines(withMark(tail.cursor, page.lines), 'oldest');
     const last = lines.at(-1);
     if (last !== undefined) await publish({ serviceId, lines });
     // Nothing there although it was announced: dropped since.
@@ -181,14 +180,4 @@ function withMark(cursor: number, lines: LogBatch['lines']): LogBatch['lines'] {
   const text = `${missing} ${missing === 1 ? 'line was' : 'lines were'} dropped before they could be sent`;
   const mark = { ...first, sequence: first.sequence - 1, stream: 'platform', text } as const;
   return [mark, ...lines];
-}
-
-/** As many lines as fit into one message; at least one. */
-function fitting(lines: LogBatch['lines']): LogBatch['lines'] {
-  let bytes = 0;
-  const end = lines.findIndex((line, index) => {
-    bytes += Buffer.byteLength(line.text) + 200;
-    return index > 0 && bytes > batchBytesMax;
-  });
-  return end === -1 ? lines : lines.slice(0, end);
 }
