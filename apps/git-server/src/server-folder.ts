@@ -76,6 +76,8 @@ function gitConfig(hooks: string, pushBytesMax: number): string {
     '\tgetanyfile = false',
     '[receive]',
     `\tmaxInputSize = ${pushBytesMax}`,
+    // A branch that services follow may be deleted and made again, the default one too.
+    '\tdenyDeleteCurrent = ignore',
     // Housekeeping is ours: in a push it would let the pusher wait.
     '\tautogc = false',
     '\tunpackLimit = 100',

@@ -80,6 +80,28 @@ test('several refs of one push are announced one by one, deletions too', async (
   expect(last?.body.after).toBe('0'.repeat(40));
 });
 
+test('the default branch can be deleted and made again', async () => {
+  const { url } = await fixture.start();
+  const work = await fixture.workTree({ 'index.html': 'hello' });
+  await fixture.git(work, 'push', fixture.remote(url), 'main');
+  const removed = await fixture.git(work, 'push', fixture.remote(url), ':main');
+  expect(removed.code, removed.output).toBe(0);
+  const pushed = await fixture.git(work, 'push', fixture.remote(url), 'main');
+  expect(pushed.code, pushed.output).toBe(0);
+  const cloned = await fixture.git(fixture.root, 'clone', fixture.remote(url), 'copy');
+  expect(cloned.code, cloned.output).toBe(0);
+  const zero = '0'.repeat(40);
+  const moves = fixture.gateway.received.map(({ body: { before, after } }) => [
+    before === zero,
+    after === zero,
+  ]);
+  expect(moves).toEqual([
+    [true, false],
+    [false, true],
+    [true, false],
+  ]);
+});
+
 test('a big push streams through', async () => {
   const { url } = await fixture.start();
   const work = await fixture.workTree({ big: randomBytes(40 * 1024 * 1024) });
