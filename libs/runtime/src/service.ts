@@ -3,6 +3,7 @@
  * Exit code 0 after a signal, 1 after a fatal error, a failed start or a missed deadline.
  */
 import { type Clock, systemClock, toFault } from '@pilotfish/kernel';
+import { type Heap, keepSmall, ownHeap } from './keep-small.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { openTracing, type TracingConfig } from './tracing.ts';
 
@@ -34,13 +35,16 @@ export interface ProcessHandle {
  */
 export function runService(definition: ServiceDefinition): Promise<void> {
   const logger = definition.logger ?? createLogger({ name: definition.name, level: 'info' });
-  return superviseService(definition, { logger, clock: systemClock, handle: process });
+  const deps = { logger, clock: systemClock, handle: process, heap: ownHeap };
+  return superviseService(definition, deps);
 }
 
 export interface SupervisionDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly handle: ProcessHandle;
+  /** Kept small while the service runs. */
+  readonly heap?: Heap;
 }
 
 /** `runService` with its surroundings passed in; resolves after `exit` was called. */
@@ -83,6 +87,7 @@ export async function superviseService(
       return 1;
     },
   );
+  if (deps.heap) void keepSmall(deps.heap, deps.clock, stop.signal);
   const code = await Promise.race([stopped, failed]);
   const closed = await closeInTime(started, definition.closeMsMax ?? 10_000, deps);
   await flush(tracing, deps);

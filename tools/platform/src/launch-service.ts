@@ -16,11 +16,17 @@ const stopSteps = [
 ] as const;
 
 /**
- * Node sizes a heap for a machine of its own, and glibc keeps an arena per thread; here ten processes
- * share one machine. Measured for core-api with all roles: 82 MB PSS without, 45 MB with both.
+ * Node sizes a heap for a machine of its own, and glibc keeps an arena per thread and what was freed
+ * in it; here ten processes share one machine (figures: docs/adr/0004-memory-of-many-processes.md).
+ * A flag that changes how V8 compiles must not stand here: Node's own modules would lose their
+ * compiled form.
  */
-const memoryFlags = ['--max-semi-space-size=2', '--optimize-for-size'];
-const memoryEnv = { MALLOC_ARENA_MAX: '2' };
+const memoryFlags = ['--max-semi-space-size=2'];
+const memoryEnv = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '65536',
+  MALLOC_TRIM_THRESHOLD_: '65536',
+};
 
 export interface ServiceProcess {
   readonly service: string;
@@ -37,7 +43,8 @@ export interface ServiceProcess {
 
 /** Two processes of one hash are interchangeable. */
 function hashOf({ programHash, env }: ServiceProcess): string {
-  const parts = [process.version, ...memoryFlags, programHash, ...Object.entries(env).flat()];
+  const node = [process.version, ...memoryFlags, ...Object.values(memoryEnv)];
+  const parts = [...node, programHash, ...Object.entries(env).flat()];
   return createHash('sha256').update(parts.join('\0')).digest('hex');
 }
 
