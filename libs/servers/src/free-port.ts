@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:net';
+import { Fault } from '@pilotfish/kernel';
 
 function listen(port: number): Promise<Server | undefined> {
   return new Promise((resolve) => {
@@ -18,6 +19,12 @@ export async function isPortFree(port: number): Promise<boolean> {
   if (server === undefined) return false;
   await close(server);
   return true;
+}
+
+/** @param cause what the server said when it could not listen */
+export function takenPort(server: string, port: number, cause?: unknown): Fault {
+  const detail = `Port ${port} of ${server} is taken by another program: end that one, or choose other ports by PILOTFISH_PORT_BASE.`;
+  return new Fault('conflict', detail, { cause });
 }
 
 /**

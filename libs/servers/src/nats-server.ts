@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
+import { isPortFree, takenPort } from './free-port.ts';
 import { ensureNatsBinary } from './nats-binary.ts';
 import { launchDetached, readLogTail, waitUntilReady } from './server-process.ts';
 import { stopProcess } from './stop-process.ts';
@@ -98,6 +99,8 @@ export async function startNats(options: StartNatsOptions): Promise<RunningNats>
     return { url, process: running.identity, adopted: true, stop };
   }
   if (running !== undefined) await stopAndForget(running.identity, recordFile);
+  // Asked before: another nats-server on the port would greet us as ours does.
+  if (!(await isPortFree(port))) throw takenPort('NATS', port);
   const logFile = join(folder, 'nats.log');
   const identity = launchDetached({
     program: binary,

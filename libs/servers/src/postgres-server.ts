@@ -21,6 +21,7 @@ import {
 import { join } from 'node:path';
 import { Fault, systemClock } from '@pilotfish/kernel';
 import { identifyProcess, isAlive, type ProcessIdentity } from '@pilotfish/runtime';
+import { isPortFree, takenPort } from './free-port.ts';
 import { ensurePostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import { requireCommand, runCommand } from './run-command.ts';
 import { launchDetached, readLogTail, waitUntilReady } from './server-process.ts';
@@ -201,6 +202,7 @@ async function launch(
       return identity;
     } catch (error) {
       // Sessions of a killed server end by themselves; until then no new one may touch the data.
+      if (!(await isPortFree(options.port))) throw takenPort('PostgreSQL', options.port, error);
       const isTooEarly = readLogTail(logFile).includes('is still in use');
       if (!isTooEarly || systemClock.monotonicMs() > giveUpMs) throw error;
       await systemClock.sleep(200);

@@ -113,12 +113,24 @@ test('PostgreSQL waits for the sessions of a killed server before it touches the
   await ended;
 });
 
-test('a PostgreSQL that cannot start tells why in its own words', async () => {
+test('a server whose port is taken says so in one sentence', async () => {
   const other = await startThrowawayNats({ env });
   onTestFinished(() => other.stop());
   const port = Number(new URL(other.url).port);
   const starting = startPostgres({ env, dataFolder: temporaryFolder(), port });
-  await expect(starting).rejects.toThrow(/PostgreSQL did not start: .*in use/s);
+  await expect(starting).rejects.toThrow(`Port ${port} of PostgreSQL is taken by another program`);
+  const folder = temporaryFolder();
+  const configFile = join(folder, 'nats.conf');
+  writeFileSync(configFile, `listen: "127.0.0.1:${port}"\n`);
+  const nats = startNats({ env, folder, configFile, port });
+  await expect(nats).rejects.toThrow(`Port ${port} of NATS is taken by another program`);
+});
+
+test('a PostgreSQL that cannot start tells why in its own words', async () => {
+  const dataFolder = temporaryFolder();
+  await (await start(dataFolder)).stop();
+  writeFileSync(join(dataFolder, 'cluster/postgresql.conf'), 'no_such_setting = 1\n');
+  await expect(start(dataFolder)).rejects.toThrow(/PostgreSQL did not start: .*no_such_setting/s);
 });
 
 test('servers of the operator are taken as they are and never stopped', async () => {

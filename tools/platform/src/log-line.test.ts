@@ -15,6 +15,19 @@ test('an error is marked and tells its cause, its stack stays in the file', () =
   expect(formatLogLine(line, plain)).toBe('19:20:17 error: failed (no route)');
 });
 
+test('a sentence that tells the cause already is not followed by it again', () => {
+  const line = JSON.stringify({
+    level: 'fatal',
+    time: '2026-11-20T19:20:17.000Z',
+    err: {
+      message: 'Port 1 is taken.: listen EADDRINUSE 127.0.0.1:1',
+      internal: 'Port 1 is taken.',
+    },
+    msg: 'edge cannot start: Port 1 is taken.',
+  });
+  expect(formatLogLine(line, plain)).toBe('19:20:17 fatal: edge cannot start: Port 1 is taken.');
+});
+
 test.each([
   ['{"level":"debug","msg":"detail"}', undefined],
   ['', undefined],

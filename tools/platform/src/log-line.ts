@@ -24,6 +24,12 @@ function showField(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** Whether the sentence holds the cause; a message goes on with what led to it: `Taken.: EADDRINUSE`. */
+function tells(sentence: string, cause: string): boolean {
+  const [own = cause] = cause.split(/(?<=\.): /);
+  return sentence.includes(own);
+}
+
 /**
  * One line of a service's log for people: time, sentence, fields, the error's message. A line that
  * is no JSON is shown as it is. Undefined for what only the file should keep.
@@ -45,10 +51,11 @@ export function formatLogLine(line: string, paint: Paint): string | undefined {
     .map(([name, value]) => `${name}=${showField(value)}`)
     .join(' ');
   const error = (record.err as { message?: string; internal?: string } | undefined) ?? {};
-  const cause = [error.message, error.internal].filter(Boolean).join(' ');
+  const parts = [error.message, error.internal].filter((part) => part && !tells(sentence, part));
+  const cause = [...new Set(parts)].join(' ');
   const text = [sentence, cause && `(${cause})`].filter(Boolean).join(' ');
   const coloured =
     level === 'info' ? text : paint(level === 'warn' ? 'yellow' : 'red', `${level}: ${text}`);
-  const parts = [paint('dim', time), coloured, fields && paint('dim', fields)];
-  return parts.filter(Boolean).join(' ').slice(0, lineCharsMax);
+  const shown = [paint('dim', time), coloured, fields && paint('dim', fields)];
+  return shown.filter(Boolean).join(' ').slice(0, lineCharsMax);
 }
