@@ -75,6 +75,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     if (runner.exitCode !== null) throw new Error(`npm start ended with ${runner.exitCode}`);
   } catch (error) {
     await end(runner, 'SIGTERM');
+    if (options.home === undefined) await removeHome(home);
     throw new Error(`npm start did not come up:\n${output().slice(-8000)}`, { cause: error });
   }
   const stop = () => end(runner, 'SIGINT');
