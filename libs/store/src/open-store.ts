@@ -1,3 +1,4 @@
+import { Fault, systemClock } from '@pilotfish/kernel';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
 import { isTransientConflict, toDatabaseFault } from './database-errors.ts';
@@ -15,6 +16,15 @@ import {
 
 /** A transaction that met a deadlock is run again this often. */
 const conflictRetriesMax = 3;
+
+/** How long one attempt to connect may take. */
+const connectSecondsMax = 2;
+
+/** How long a transaction may wait to begin: for a connection, and for the database's first word. */
+const beginMsMax = 3000;
+
+/** Transactions that may wait to begin; what a database that hangs left behind is among them. */
+const waitingMax = 1000;
 
 export interface StoreOptions {
   readonly url: string;
@@ -69,7 +79,9 @@ export function connect(options: StoreOptions): Sql {
   return postgres(options.url, {
     max: options.max ?? 10,
     idle_timeout: 60,
-    connect_timeout: 10,
+    connect_timeout: connectSecondsMax,
+    // Who asks first after an outage waits for it: the driver's own goes up to 20 s.
+    backoff: reconnectSeconds,
     onnotice: () => {},
     connection: {
       application_name: options.name,
@@ -79,6 +91,11 @@ export function connect(options: StoreOptions): Sql {
       idle_in_transaction_session_timeout: 60_000,
     },
   });
+}
+
+/** The pause before a connection is tried again, by the number of failures in a row. */
+function reconnectSeconds(failures: number): number {
+  return Math.min(0.05 * 2 ** failures, 1);
 }
 
 /** The database role to take per kind of transaction; null: stay who logged in. */
@@ -108,10 +125,11 @@ async function availableRoles(sql: Sql, prefix: string): Promise<DatabaseRoles> 
 
 function storeOf(client: Sql, roles: DatabaseRoles): Store {
   const db = drizzle(client, { schema });
+  const begin = boundedBegin((work) => db.transaction(work));
   const run = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
     for (let retries = 0; ; retries += 1) {
       try {
-        return await db.transaction(work);
+        return await begin(work);
       } catch (thrown) {
         if (retries < conflictRetriesMax && isTransientConflict(thrown)) continue;
         throw toDatabaseFault(thrown);
@@ -123,13 +141,43 @@ function storeOf(client: Sql, roles: DatabaseRoles): Store {
       run(async (tx) => work(await enterTenant(tx, roles.tenant, context))),
     system: (role, work) =>
       run(async (tx) => work(await enterSystem(tx, roles.system[role], role))),
-    async ping() {
-      try {
-        await client`select 1`;
-      } catch (thrown) {
-        throw toDatabaseFault(thrown);
-      }
-    },
+    // Begins, because that is what is bounded: one that hangs would hang whoever asks.
+    ping: () => run(async () => undefined),
     close: () => client.end({ timeout: 5 }),
+  };
+}
+
+type Transact = <T>(work: (tx: Database) => Promise<T>) => Promise<T>;
+
+/**
+ * Gives up on a database that does not begin a transaction in time: one that hangs keeps the
+ * connection open and says nothing, and a pool without a free connection waits for ever. The work
+ * of a transaction that was given up is never run, also when it begins later.
+ */
+function boundedBegin(transact: Transact): Transact {
+  let waiting = 0;
+  return async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
+    if (waiting >= waitingMax) throw new Fault('unavailable', 'The database does not answer');
+    const begun = new AbortController();
+    let isGivenUp = false;
+    waiting += 1;
+    const settle = () => {
+      if (!begun.signal.aborted) waiting -= 1;
+      begun.abort();
+    };
+    const transaction = transact(async (tx) => {
+      settle();
+      if (isGivenUp) throw new Fault('unavailable', 'The transaction was given up');
+      return work(tx);
+    }).finally(settle);
+    const late = systemClock.sleep(beginMsMax, begun.signal).then(
+      () => {
+        isGivenUp = true;
+        const internal = `no transaction began within ${beginMsMax} ms`;
+        throw new Fault('unavailable', 'The database does not answer', { internal });
+      },
+      () => transaction,
+    );
+    return Promise.race([transaction, late]);
   };
 }

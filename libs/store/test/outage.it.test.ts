@@ -1,0 +1,105 @@
+/** A real server that is killed, hangs, and comes back, under the eyes of one store. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Fault, systemClock } from '@pilotfish/kernel';
+import { findFreePorts, type RunningPostgres, startPostgres } from '@pilotfish/servers';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { migrate, openStore, type Store, tables } from '../src/index.ts';
+
+let dataFolder: string;
+let port: number;
+let server: RunningPostgres;
+let store: Store;
+
+const start = () =>
+  startPostgres({
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...cacheOf(process.env) },
+    dataFolder,
+    port,
+    fsync: false,
+    endWithParent: true,
+  });
+
+function cacheOf({ XDG_CACHE_HOME }: NodeJS.ProcessEnv) {
+  return XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME };
+}
+
+beforeEach(async () => {
+  dataFolder = mkdtempSync(join(tmpdir(), 'pilotfish-outage-'));
+  [port = 0] = await findFreePorts(1);
+  server = await start();
+  await migrate({ url: server.url });
+  store = await openStore({ url: server.url, name: 'outage', max: 3 });
+});
+
+afterEach(async () => {
+  await store.close();
+  await server.stop();
+  rmSync(dataFolder, { recursive: true, force: true });
+});
+
+function signalAll(signal: NodeJS.Signals): void {
+  const { pid } = server.process ?? { pid: Number.NaN };
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  for (const one of [pid, ...children.map(Number)]) process.kill(one, signal);
+}
+
+const count = () => store.system('worker', (tx) => tx.db.$count(tables.organizations));
+
+/** What became of more transactions than there are connections, and the longest of them. */
+async function tryMany(): Promise<{ outcomes: unknown[]; longestMs: number }> {
+  const startMs = systemClock.monotonicMs();
+  const outcomes = await Promise.all(
+    Array.from({ length: 12 }, () => count().catch((error: unknown) => error)),
+  );
+  return { outcomes, longestMs: systemClock.monotonicMs() - startMs };
+}
+
+function expectUnavailable(outcomes: readonly unknown[]): void {
+  for (const outcome of outcomes) {
+    expect(outcome).toBeInstanceOf(Fault);
+    expect((outcome as Fault).code).toBe('unavailable');
+  }
+}
+
+async function msUntilItAnswers(): Promise<number> {
+  const startMs = systemClock.monotonicMs();
+  await expect.poll(() => count().catch(() => -1), { timeout: 20_000, interval: 50 }).toBe(0);
+  return systemClock.monotonicMs() - startMs;
+}
+
+test('a killed database is told within seconds, however long it is away, and found again soon', async () => {
+  await tryMany();
+  await server.stop();
+  // Often enough for the driver's pauses to grow as far as they go.
+  for (let round = 0; round < 4; round += 1) {
+    const { outcomes, longestMs } = await tryMany();
+    expectUnavailable(outcomes);
+    expect(longestMs).toBeLessThan(3500);
+  }
+  await expect(store.ping()).rejects.toThrow('The database does not answer');
+  server = await start();
+  expect(await msUntilItAnswers()).toBeLessThan(2500);
+});
+
+test('a database that hangs is told within seconds, and nothing given up is done later', async () => {
+  await tryMany();
+  let isDone = false;
+  signalAll('SIGSTOP');
+  try {
+    const late = store.system('worker', async () => {
+      isDone = true;
+    });
+    const [{ outcomes, longestMs }, given] = await Promise.all([
+      tryMany(),
+      late.catch((error: unknown) => error),
+    ]);
+    expectUnavailable([...outcomes, given]);
+    expect(longestMs).toBeLessThan(4000);
+  } finally {
+    signalAll('SIGCONT');
+  }
+  expect(await msUntilItAnswers()).toBeLessThan(2500);
+  expect(isDone).toBe(false);
+});
