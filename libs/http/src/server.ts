@@ -31,6 +31,7 @@ import { acceptEmptyBodies } from './empty-body.ts';
 import { isPublic, type Principal, type RoutePermission } from './permission.ts';
 import { addProbes } from './probes.ts';
 import { problemOf, requestFault, retryAfterSeconds } from './problem.ts';
+import { refuseUnstorableText } from './storable-text.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -112,6 +113,7 @@ export function buildServer(deps: ServerDeps): HttpServer {
   acceptEmptyBodies(app);
 
   addRequestHooks(app, deps);
+  refuseUnstorableText(app);
   addProblems(app);
   app.addHook('preClose', async () => deps.health.startStopping());
   addProbes(app, deps);
