@@ -34,14 +34,25 @@ const LinkedServiceType = z.enum([
   'TERRAFORM',
 ]);
 
+/** Each instance gets its own; one of the application would be ignored, or keep it from starting. */
+const platformKeys: ReadonlySet<string> = new Set(['PORT', 'PATH']);
+
 /** A name that a POSIX shell can read. */
 const VariableKey = z
   .string()
   .max(255)
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, not a digit first');
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be letters, digits and underscores, not a digit first')
+  .refine((key) => !platformKeys.has(key), 'is set by the platform');
 
-/** Bytes of one value; all of a service together travel in one message. */
-const VariableValue = z.string().max(64 * 1024);
+/** All values of a service together travel in one message. */
+const valueBytesMax = 64 * 1024;
+const VariableValue = z
+  .string()
+  .max(valueBytesMax)
+  .refine(
+    (value) => new TextEncoder().encode(value).length <= valueBytesMax,
+    `must have at most ${valueBytesMax} bytes`,
+  );
 
 const optional = {
   description: Description.nullable().exactOptional(),
