@@ -38,13 +38,13 @@ async function sample(): Promise<{ folder: string; service: ServiceProcess }> {
 const onTime = () => AbortSignal.timeout(20_000);
 
 /** What a runner does with one service, in a state file of its own. */
-function start(folder: string, service: ServiceProcess) {
+function start(folder: string, service: ServiceProcess, random = () => 0) {
   const state = openState(join(folder, 'state.json'));
   const warnings: string[] = [];
   const definition = defineServiceProcess(service, state, () => undefined);
   const kept = supervise(definition, {
     clock: systemClock,
-    random: () => 0,
+    random,
     warn: (sentence) => warnings.push(sentence),
     onChange(name, identity) {
       if (identity === undefined) state.set(name, undefined);
@@ -74,6 +74,24 @@ test('a killed service is started again, and a stopped one is not', async () => 
   await kept.stop();
   expect(isAlive(second)).toBe(false);
   expect(identity()).toBeUndefined();
+});
+
+test('a service that is killed again and again waits longer each time', async () => {
+  const { folder, service } = await sample();
+  const { kept, identity, warnings } = start(folder, service, () => 1);
+  let last = 0;
+  for (const kills of [1, 2, 3]) {
+    await kept.ready(onTime());
+    const { pid } = await vi.waitUntil(() => {
+      const now = identity();
+      return now !== undefined && now.pid !== last ? now : undefined;
+    }, 10_000);
+    process.kill(pid, 'SIGKILL');
+    last = pid;
+    await vi.waitUntil(() => warnings.length === kills, 10_000);
+  }
+  const seconds = warnings.map((warning) => /in ([\d.]+) s/.exec(warning)?.[1]);
+  expect(seconds).toEqual(['0.2', '0.4', '0.8']);
 });
 
 test('what survived the runner is adopted when it is the same, replaced when it is not', async () => {
