@@ -38,6 +38,29 @@ test('all problems are reported at once, without the values', () => {
   expect(problems.join()).not.toContain('hunter2');
 });
 
+test('what is wrong with a value is said, not that it is missing', () => {
+  const roles = z.object({
+    CORE_API_ROLES: fields
+      .list()
+      .pipe(z.array(z.enum(['api', 'relay'])).min(1))
+      .prefault('api')
+      .describe('Roles to start'),
+    DATABASE_CONNECTIONS: fields.whole(2, 200).default(10).describe('At most'),
+  });
+  const problemsOf = (env: Record<string, string>) => {
+    const result = parseConfig(roles, env);
+    return result.ok ? [] : result.problems;
+  };
+  const [wrong = ''] = problemsOf({ CORE_API_ROLES: 'api,foo' });
+  expect(wrong).toMatch(/^CORE_API_ROLES, word 2: .*"api"\|"relay"/);
+  expect(problemsOf({ CORE_API_ROLES: ',' })[0]).toMatch(/^CORE_API_ROLES: /);
+  for (const value of ['x', '2.5', '1', '201', 'Infinity']) {
+    expect(problemsOf({ DATABASE_CONNECTIONS: value })).toEqual([
+      'DATABASE_CONNECTIONS: must be a whole number from 2 to 200',
+    ]);
+  }
+});
+
 test('the help names every variable with its default or that it is required', () => {
   const help = formatConfigHelp('edge', describeConfig(schema));
   expect(help).toContain('EDGE_PORT       Where browsers connect (default 8080)');

@@ -31,10 +31,14 @@ export function parseConfig<Shape extends z.ZodRawShape>(
   const result = schema.safeParse(input);
   if (result.success) return { ok: true, config: result.data };
   const problems = result.error.issues.map((issue) => {
-    const name = issue.path.map(String).join('.') || 'configuration';
-    return name in input || issue.path.length === 0
-      ? `${name}: ${issue.message}`
-      : `${name} is not set, and it has no default`;
+    const [name = 'configuration', ...inside] = issue.path.map(String);
+    if (issue.path.length > 0 && !(name in input)) {
+      return `${name} is not set, and it has no default`;
+    }
+    // A variable is named as a whole; of a list also the word that is wrong, counted from 1.
+    const [first] = inside;
+    const where = first === undefined ? name : `${name}, word ${Number(first) + 1}`;
+    return `${where}: ${issue.message}`;
   });
   return { ok: false, problems };
 }
@@ -99,12 +103,17 @@ export function loadConfig<Shape extends z.ZodRawShape>(
   process.exit(exitCodeConfig);
 }
 
+function whole(min: number, max: number) {
+  const range = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number({ error: range }).int(range).min(min, range).max(max, range);
+}
+
 /** Building blocks for the fields of a configuration; each still needs `.describe()`. */
 export const fields = {
   /** A TCP port; 0 lets the system choose. */
-  port: () => z.coerce.number().int().min(0).max(65_535),
+  port: () => whole(0, 65_535),
   /** A whole number within limits. */
-  whole: (min: number, max: number) => z.coerce.number().int().min(min).max(max),
+  whole,
   /** `true`, `1`, `yes`, `on` or their opposites. */
   flag: () => z.stringbool(),
   /** Words separated by commas; spaces around them do not count. */
