@@ -62,6 +62,8 @@ export async function fakeSupervisor(socketPath: string): Promise<FakeSupervisor
     switch (route) {
       case 'PUT /instances/:id':
         return put(id, JSON.parse(await textOf(request)));
+      case 'GET /health/:id':
+        return { status: 'live' };
       case 'GET /instances':
         return { instances: statuses() };
       case 'GET /instances/:id':
