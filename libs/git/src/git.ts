@@ -34,6 +34,8 @@ export interface ListHeadsOptions {
 }
 
 export interface Git {
+  /** What an address may begin with, e.g. `https`. */
+  readonly protocols: readonly string[];
   /** Git by argv, with a clean environment, limits and Faults. */
   readonly run: RunGit;
   /** The commit of each branch by its short name; a branch that is not there is not in the map. */
@@ -46,9 +48,12 @@ export interface Git {
   close(): Promise<void>;
 }
 
+/** Those of other machines: `file` reads this one's disk, others run programs. */
+export const remoteProtocols: readonly string[] = ['https', 'http', 'ssh'];
+
 /** Access to remote repositories. Every failure is a Fault whose detail a user may read. */
 export function createGit(deps: GitDeps): Git {
-  const protocols = ['https', 'http', 'ssh', ...(deps.allowFileProtocol ? ['file'] : [])];
+  const protocols = [...remoteProtocols, ...(deps.allowFileProtocol ? ['file'] : [])];
   const clock = deps.clock ?? systemClock;
   const askpass = createAskpass();
   const run = createRunner({
@@ -61,6 +66,7 @@ export function createGit(deps: GitDeps): Git {
   const parse = (url: string) => parseGitUrl(url, protocols);
   const changedPaths = createChangedPaths({ run, parse, cacheFolder: deps.cacheFolder });
   return {
+    protocols,
     run,
     listHeads: (url, options = {}) => listHeads(run, parse(url), options),
     fetchCommit: (request) => fetchCommit({ run, clock }, parse(request.url), request),

@@ -33,7 +33,7 @@ export interface ApiDeps {
   readonly logger: Logger;
   readonly keys: KeyRing;
   readonly authority: Pick<Authority, 'engineJwt' | 'pushRevocations'>;
-  readonly git: Pick<Git, 'listHeads'>;
+  readonly git: Pick<Git, 'listHeads' | 'protocols'>;
   readonly sourceAccess: FindSourceAccess;
   readonly urls: PublicUrls;
 }

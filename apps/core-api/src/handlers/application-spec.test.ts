@@ -78,6 +78,52 @@ test('a repository address with another protocol, branch or folder trick is refu
   expect(of({ root_path: '/a/../../etc' })).toThrow('git_repository.root_path');
 });
 
+test('an address that is no repository of another machine is refused, at create and at edit', () => {
+  const before = newApplicationSpec(request);
+  const problemOf = (url: string) => {
+    const git_repository = { ...request.git_repository, url };
+    const thrown = [
+      () => newApplicationSpec({ ...request, git_repository }),
+      () => changeApplicationSpec(before, { healthchecks: {}, git_repository }),
+    ].map((change) => {
+      try {
+        change();
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    });
+    expect(thrown[0]).toBe(thrown[1]);
+    return thrown[0];
+  };
+  for (const url of [
+    'file:///etc/passwd',
+    '/srv/git/shop.git',
+    'ext::sh -c id',
+    'git://git.example/acme/shop.git',
+    'ssh://-oProxyCommand=id/acme/shop.git',
+    'git@-oProxyCommand=id:acme/shop.git',
+    '--upload-pack=id',
+  ]) {
+    expect(problemOf(url), url).toMatch(/^git_repository\.url: /);
+  }
+  for (const url of [
+    'http://ada:hunter2@git.example/acme/shop.git',
+    'https://hunter2@git.example/acme/shop.git',
+    'ssh://git:hunter2@git.example/acme/shop.git',
+  ]) {
+    expect(problemOf(url), url).toContain('contains credentials');
+    expect(problemOf(url), url).not.toContain('hunter2');
+  }
+  for (const url of [
+    'http://git.example/acme/shop.git',
+    'ssh://git@git.example:2222/acme/shop.git',
+    'git@git.example:acme/shop.git',
+  ]) {
+    expect(problemOf(url), url).toBe('');
+  }
+});
+
 test('an edit changes what it names and nothing else', () => {
   const edits = fc.record(
     {

@@ -12,7 +12,7 @@ import type {
   WireProbe,
 } from '@pilotfish/contracts/http';
 import { repositoryKey } from '@pilotfish/domain-deploy';
-import { isBranchName, parseGitUrl } from '@pilotfish/git';
+import { isBranchName, parseGitUrl, remoteProtocols } from '@pilotfish/git';
 import { Fault, toFault } from '@pilotfish/kernel';
 
 /** Fields of an application that no engine reads. */
@@ -31,11 +31,14 @@ export type WireFields = Partial<Pick<ApplicationRequest, (typeof wireFields)[nu
 const buildSecondsMax = 1800;
 
 /** The spec of a new application. @throws Fault `invalid_input` naming the field */
-export function newApplicationSpec(request: ApplicationRequest): ApplicationSpec {
+export function newApplicationSpec(
+  request: ApplicationRequest,
+  protocols: readonly string[] = remoteProtocols,
+): ApplicationSpec {
   const { git_repository, healthchecks } = request;
   const base: ApplicationSpec = {
     kind: 'APPLICATION',
-    git: gitSource(git_repository),
+    git: gitSource(git_repository, protocols),
     autoDeploy: true,
     autoPreview: false,
     pathFilters: [],
@@ -50,19 +53,23 @@ export function newApplicationSpec(request: ApplicationRequest): ApplicationSpec
     buildSecondsMax,
     wire: { healthchecks },
   };
-  return changeApplicationSpec(base, request);
+  return changeApplicationSpec(base, request, protocols);
 }
 
 type Change = ApplicationRequest | ApplicationEditRequest;
 
 /** A spec after a request: what the request leaves out stays. @throws Fault `invalid_input` */
-export function changeApplicationSpec(spec: ApplicationSpec, request: Change): ApplicationSpec {
+export function changeApplicationSpec(
+  spec: ApplicationSpec,
+  request: Change,
+  protocols: readonly string[] = remoteProtocols,
+): ApplicationSpec {
   refuseUnsupported(request);
   const ports = request.ports ? portsOf(request.ports, spec.ports) : spec.ports;
   const wire: WireFields = { ...wireOf(spec), ...pick(request) };
   const changed: ApplicationSpec = {
     ...spec,
-    git: request.git_repository ? gitSource(request.git_repository) : spec.git,
+    git: request.git_repository ? gitSource(request.git_repository, protocols) : spec.git,
     autoDeploy: request.auto_deploy ?? spec.autoDeploy,
     autoPreview: request.auto_preview ?? spec.autoPreview,
     ports,
@@ -113,9 +120,12 @@ function refuseUnsupported(request: Change): void {
   }
 }
 
-function gitSource(request: ApplicationGitRepositoryRequest): GitSource {
+function gitSource(
+  request: ApplicationGitRepositoryRequest,
+  protocols: readonly string[],
+): GitSource {
   const { url, provider, branch = 'main', root_path: rootPath = '/' } = request;
-  assertRepositoryUrl(url);
+  assertRepositoryUrl(url, protocols);
   if (!isBranchName(branch)) {
     throw new Fault('invalid_input', 'git_repository.branch: is no branch name');
   }
@@ -125,10 +135,8 @@ function gitSource(request: ApplicationGitRepositoryRequest): GitSource {
   return { provider, url, branch, rootPath: rootPath || '/' };
 }
 
-/** What Git may be pointed at; the fetch decides again, by what this installation allows. */
-const protocols = ['https', 'http', 'ssh', 'file'];
-
-function assertRepositoryUrl(url: string): void {
+/** By the rules of the fetch, so that nobody learns only at a deployment what is not allowed. */
+function assertRepositoryUrl(url: string, protocols: readonly string[]): void {
   try {
     parseGitUrl(url, protocols);
   } catch (error) {

@@ -165,8 +165,8 @@ export const applicationRoutes: Handlers<
     });
   },
 
-  async createApplication({ params, body, write, now }, { urls }) {
-    const spec = newApplicationSpec(body);
+  async createApplication({ params, body, write, now }, { urls, git }) {
+    const spec = newApplicationSpec(body, git.protocols);
     return await write(async (tx) => {
       const environment = await lockEnvironment(tx, params.environmentId);
       assertBelow('servicesPerEnvironment', await countServices(tx, environment.id));
@@ -199,10 +199,10 @@ export const applicationRoutes: Handlers<
     );
   },
 
-  async editApplication({ params, body, write, now }) {
+  async editApplication({ params, body, write, now }, { git }) {
     return await write(async (tx) => {
       const before = await getService(tx, params.applicationId);
-      const spec = changeApplicationSpec(before.spec, body);
+      const spec = changeApplicationSpec(before.spec, body, git.protocols);
       const behind = JSON.stringify(spec) !== JSON.stringify(before.spec);
       const row = await updateService(tx, now, before, {
         ...defined({ name: body.name, description: body.description, iconUri: body.icon_uri }),
