@@ -21,7 +21,12 @@ let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pf-kill-'));
   platform = await startPlatform({
-    env: { PILOTFISH_REPLICAS: '2', PILOTFISH_CORE_API_SPLIT: '1' },
+    env: {
+      PILOTFISH_REPLICAS: '2',
+      PILOTFISH_CORE_API_SPLIT: '1',
+      // A push that shows no log returns at once: what follows is struck in the middle of its work.
+      GIT_SERVER_FOLLOW_SECONDS_MAX: '0',
+    },
   });
 });
 
