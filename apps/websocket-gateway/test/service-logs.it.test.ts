@@ -155,7 +155,11 @@ test('long lines come in many small pages: all that were wanted, each once', asy
 test('whoever waits for an engine that cannot read its lines is told to come back', async () => {
   const { cluster: clusterId } = world.ids;
   const detail = 'The supervisor does not answer';
-  world.engine.respond(messages.control, { clusterId }, async () => ({ kind: 'error', detail }));
+  world.engine.respond(
+    messages.control,
+    { clusterId },
+    async (): Promise<ControlReply> => ({ kind: 'error', detail }),
+  );
   const { url } = await world.startGateway({ logsFailingMsMax: 300 });
   const { code, reason } = await open(url).closed;
   expect(code).toBe(socketClose.tryAgain);
