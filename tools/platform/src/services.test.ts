@@ -55,7 +55,10 @@ test('one copy of a service has its port for itself, two share it and have one o
   const home = { sockets: '/s', data: (name: string) => `/${name}` } as Home;
   const gateway = servicesFor({ isCoreApiSplit: false }).find((s) => s.name === 'webhook-gateway');
   const envOf = (replicas: number) =>
-    gateway?.env({ home, ports: portsOf(4100), natsUrl: '', replicas }, 1);
+    gateway?.env(
+      { home, applicationsFolder: '/a', ports: portsOf(4100), natsUrl: '', replicas },
+      1,
+    );
   expect(envOf(1)).not.toHaveProperty('WEBHOOK_GATEWAY_REPLICA_PORT');
   expect(envOf(2)).toMatchObject({
     WEBHOOK_GATEWAY_PORT: '4101',
