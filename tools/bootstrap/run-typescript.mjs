@@ -6,8 +6,8 @@ import { projectNode, root } from './ensure-installed.mjs';
  * Where this Node can, it is replaced by it; else it waits, and leaves Ctrl-C to the program, which
  * gets it from the terminal as well.
  */
-export function becomeProjectNode(args) {
-  const env = { ...process.env, PILOTFISH_ROOT: root };
+export function becomeProjectNode(args, ownEnv = {}) {
+  const env = { ...ownEnv, ...process.env, PILOTFISH_ROOT: root };
   if (process.execve !== undefined) {
     process.execve(projectNode, [projectNode, ...args], env);
   }

@@ -21,5 +21,7 @@ function bundle() {
 
 runBootstrap(() => {
   ensureInstalled();
-  becomeProjectNode([join(bundle(), 'runner/main.mjs')]);
+  // As the services, which the runner starts with the same (tools/platform/src/launch-service.ts).
+  const memoryEnv = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536' };
+  becomeProjectNode(['--max-semi-space-size=2', join(bundle(), 'runner/main.mjs')], memoryEnv);
 });

@@ -14,6 +14,7 @@ export {
   type HealthCheck,
   type Readiness,
 } from './health.ts';
+export { type Heap, keepSmall, ownHeap } from './keep-small.ts';
 export { livenessCheck, type ServiceAddress } from './liveness-check.ts';
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts';
 export {

@@ -12,6 +12,8 @@ export interface LaunchOptions {
   /** Output is appended. */
   readonly logFile: string;
   readonly endWithParent: boolean;
+  /** Called when it ends while its starter lives. */
+  readonly onExit?: () => void;
   readonly uid?: number;
   readonly gid?: number;
 }
@@ -38,6 +40,7 @@ export function launchDetached(options: LaunchOptions): ProcessIdentity {
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),
     });
     child.once('error', () => undefined);
+    if (options.onExit) child.once('exit', options.onExit);
     child.unref();
     const identity = identifyNewChild(child.pid);
     if (identity === undefined)

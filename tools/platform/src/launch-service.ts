@@ -95,7 +95,7 @@ export function defineServiceProcess(
   let survivor = state.survivors[name];
   return {
     name,
-    async launch() {
+    async launch(onExit) {
       const found = survivor;
       survivor = undefined;
       if (found !== undefined && isAlive(found.identity)) {
@@ -111,6 +111,7 @@ export function defineServiceProcess(
         env: { ...memoryEnv, ...process_.env },
         logFile,
         endWithParent: false,
+        onExit,
       });
       state.set(name, { identity, hash });
       return identity;

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, systemClock } from '@pilotfish/kernel';
-import { identifyProcess, type ProcessIdentity } from '@pilotfish/runtime';
+import { identifyProcess, keepSmall, ownHeap, type ProcessIdentity } from '@pilotfish/runtime';
 import { tryFileLock } from '@pilotfish/servers';
 import { openApplicationsFolder } from './applications-folder.ts';
 import { type BundleManifest, buildsFolder } from './bundle/manifest.ts';
@@ -94,6 +94,7 @@ async function run(settings: Settings, screen: Screen): Promise<void> {
   try {
     const addresses = await platform.start(stop.signal);
     showAddresses(addresses, screen, { home: home.folder, applicationsFolder });
+    void keepSmall(ownHeap, systemClock, stop.signal);
     await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
   } catch (error) {
     if (!stop.signal.aborted) throw error;

@@ -7,8 +7,8 @@ import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 
 export interface ProcessDefinition {
   readonly name: string;
-  /** Starts the process, or finds it running. */
-  launch(): Promise<ProcessIdentity>;
+  /** Starts the process, or finds it running. Where `onExit` is called, its end is seen at once. */
+  launch(onExit: () => void): Promise<ProcessIdentity>;
   isReady(): Promise<boolean>;
   /** Resolves when the process is gone. */
   end(identity: ProcessIdentity): Promise<void>;
@@ -35,7 +35,8 @@ export interface SupervisedProcess {
 
 const restartPolicy = { firstDelayMs: 200, delayMsMax: 5_000 };
 const healthyAfterMs = 10_000;
-const lookEveryMs = 200;
+/** What was adopted is nobody's child here, and its end is only seen by looking. */
+const lookEveryMs = 1_000;
 const readyTimeoutMs = 90_000;
 /** A process that ends this often before it was ready once will not come up at all. */
 const earlyEndsMax = 4;
@@ -50,15 +51,17 @@ export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): S
   let lastProblem = '';
 
   async function runOnce(): Promise<void> {
+    const ended = new AbortController();
     try {
-      current = await definition.launch();
+      current = await definition.launch(() => ended.abort());
     } catch (error) {
       lastProblem = error instanceof Error ? error.message : String(error);
       return;
     }
     onChange(name, current);
-    while (isAlive(current) && !stopping.signal.aborted) {
-      await clock.sleep(lookEveryMs, stopping.signal).catch(() => undefined);
+    const signal = AbortSignal.any([stopping.signal, ended.signal]);
+    while (isAlive(current) && !signal.aborted) {
+      await clock.sleep(lookEveryMs, signal).catch(() => undefined);
     }
   }
 
