@@ -2,7 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildServer } from '@pilotfish/http';
 import { Fault, systemClock } from '@pilotfish/kernel';
+import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { findFreePorts, type RunningPostgres, startPostgres } from '@pilotfish/servers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { migrate, openStore, type Store, tables } from '../src/index.ts';
@@ -63,6 +65,19 @@ function expectUnavailable(outcomes: readonly unknown[]): void {
   }
 }
 
+/** A server of the same making as core-api's, with one route that needs the database. */
+function httpServer() {
+  const app = buildServer({
+    name: 'outage',
+    logger: createLogger({ name: 'outage', level: 'silent' }),
+    health: createHealth(),
+    metrics: createMetrics('outage'),
+  });
+  const config = { permission: { public: 'a test' } };
+  app.get('/count', { config }, async () => ({ count: await count() }));
+  return app;
+}
+
 async function msUntilItAnswers(): Promise<number> {
   const startMs = systemClock.monotonicMs();
   await expect.poll(() => count().catch(() => -1), { timeout: 20_000, interval: 50 }).toBe(0);
@@ -79,6 +94,10 @@ test('a killed database is told within seconds, however long it is away, and fou
     expect(longestMs).toBeLessThan(3500);
   }
   await expect(store.ping()).rejects.toThrow('The database does not answer');
+  const app = httpServer();
+  const answer = await app.inject('/count');
+  expect(answer.statusCode).toBe(503);
+  expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   server = await start();
   expect(await msUntilItAnswers()).toBeLessThan(2500);
 });
