@@ -1,7 +1,7 @@
 import type { LogLine } from '@pilotfish/contracts';
 
 /** A message holds 256 KiB; the rest is for what is around the lines. */
-export const linesBytesMax = 192 * 1024;
+const linesBytesMax = 192 * 1024;
 
 /**
  * As many of the lines as one message holds, at least one: the first ones, or from `newest` on
