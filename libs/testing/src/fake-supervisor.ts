@@ -62,14 +62,13 @@ export async function fakeSupervisor(socketPath: string): Promise<FakeSupervisor
     switch (route) {
       case 'PUT /instances/:id':
         return put(id, JSON.parse(await textOf(request)));
-      case 'GET /health/:id':
-        return { status: 'live' };
       case 'GET /instances':
         return { instances: statuses() };
       case 'GET /instances/:id':
         return running.get(id)?.status ?? missing();
       case 'DELETE /instances/:id':
         return remove(id);
+      case 'GET /health/:id':
       case 'DELETE /logs/:id':
         return {};
       default:
