@@ -70,6 +70,11 @@ test('the home cannot be written', async () => {
   expect(sentence).toContain('cannot be written: a part of the path is a file');
 });
 
+test('the home lies where nobody can make a folder', async () => {
+  const sentence = await refusal({ PILOTFISH_HOME: '/proc/pilotfish' });
+  expect(sentence).toContain('the path does not exist and cannot be made');
+});
+
 test.skipIf(process.getuid?.() === 0)('the home belongs to somebody else', async () => {
   const closed = join(folder, 'closed');
   await mkdir(closed);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Every path below PILOTFISH_HOME that the runner knows. */
 export interface Home {
@@ -36,11 +36,21 @@ function chooseSocketFolder(folder: string): string {
   return join(tmpdir(), `pilotfish-${process.getuid?.() ?? 0}-${hash}`);
 }
 
+/**
+ * Level by level, because `mkdir` with `recursive` never returns where the system says that a parent
+ * does not exist although it does (/proc).
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}
+
 /** Makes the folders, readable by their owner only. */
 export function openHome(folder: string): Home {
   const sockets = chooseSocketFolder(folder);
   const logs = join(folder, 'logs');
-  for (const each of [folder, logs, sockets]) mkdirSync(each, { recursive: true, mode: 0o700 });
+  for (const each of [folder, logs, sockets]) makeFolder(each);
   return {
     folder,
     lockFile: join(folder, 'runner.lock'),
