@@ -1,5 +1,6 @@
 import { GitRepositoryAccess, IncomingWebhookDelivery, Problem } from '@pilotfish/contracts';
 import { Fault } from '@pilotfish/kernel';
+import { callHttp } from '@pilotfish/runtime';
 import type { z } from 'zod';
 
 /** Who asks is always the Git client: its token goes along with each question. */
@@ -65,13 +66,11 @@ export function createCoreApi(url: string): CoreApi {
 
 async function ask(url: string, headers: Record<string, string>) {
   try {
-    const response = await fetch(url, {
+    const { status, text } = await callHttp(url, {
       headers: { accept: 'application/json', ...headers },
-      redirect: 'error',
       signal: AbortSignal.timeout(answerMsMax),
     });
-    const text = await response.text();
-    return { status: response.status, body: parseJson(text) };
+    return { status, body: parseJson(text) };
   } catch (cause) {
     throw new Fault('unavailable', 'The API does not answer just now: try again in a moment.', {
       internal: cause instanceof Error ? cause.message : String(cause),

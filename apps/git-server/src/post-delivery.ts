@@ -6,7 +6,7 @@ import {
 } from '@pilotfish/contracts';
 import { managedHookSecret } from '@pilotfish/crypto';
 import { Fault, type OrganizationId, type RepositoryId } from '@pilotfish/kernel';
-import { startSpan } from '@pilotfish/runtime';
+import { callHttp, startSpan } from '@pilotfish/runtime';
 import type { Repository } from './repositories.ts';
 
 /** One moved ref, to be told to the webhook-gateway. */
@@ -69,7 +69,7 @@ function createPost(deps: PostDeliveryDeps) {
     const secret = managedHookSecret(deps.key, repository.hookId);
     const signature = createHmac('sha256', secret).update(body).digest('hex');
     try {
-      const response = await fetch(`${webhookUrl}/webhook/${repository.hookId}`, {
+      const { ok, status, text } = await callHttp(`${webhookUrl}/webhook/${repository.hookId}`, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -79,19 +79,15 @@ function createPost(deps: PostDeliveryDeps) {
           traceparent,
         },
         body,
-        redirect: 'error',
         signal: AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)]),
       });
-      const text = await response.text();
-      if (response.ok) return { kind: 'taken', deliveryId: receiptOf(text) };
-      const reason = `the webhook-gateway answered ${response.status}: ${text.slice(0, 300)}`;
-      const again = response.status >= 500 || response.status === 429;
+      if (ok) return { kind: 'taken', deliveryId: receiptOf(text) };
+      const reason = `the webhook-gateway answered ${status}: ${text.slice(0, 300)}`;
+      const again = status < 400 || status >= 500 || status === 429;
       return { kind: again ? 'unanswered' : 'refused', reason };
     } catch (error) {
       signal.throwIfAborted();
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      return { kind: 'unanswered', reason };
+      return { kind: 'unanswered', reason: error instanceof Error ? error.message : String(error) };
     }
   };
 }

@@ -1,3 +1,4 @@
+export { callHttp, type HttpAnswer, type HttpCall } from './call-http.ts';
 export {
   type ConfigResult,
   type ConfigRow,

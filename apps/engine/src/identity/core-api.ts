@@ -11,6 +11,7 @@ import {
 } from '@pilotfish/contracts';
 import { hashToken } from '@pilotfish/crypto';
 import { type Clock, type EngineId, Fault, type FaultCode, faultTable } from '@pilotfish/kernel';
+import { callHttp, type HttpAnswer } from '@pilotfish/runtime';
 import type { z } from 'zod';
 import type { Identity } from './identity-file.ts';
 
@@ -59,23 +60,19 @@ async function post<Answer>(
   body: object,
   schema: z.ZodType<Answer>,
 ): Promise<Answer> {
-  let response: Response;
-  let text: string;
+  let answer: HttpAnswer;
   try {
-    response = await fetch(new URL(pathname, url), {
+    answer = await callHttp(new URL(pathname, url), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
-      // A redirect could carry the join token to somebody else.
-      redirect: 'error',
       signal: AbortSignal.timeout(requestMsMax),
     });
-    text = await response.text();
   } catch (cause) {
     throw new Fault('unavailable', `core-api at ${url} does not answer`, { cause });
   }
-  if (!response.ok) throw faultOf(pathname, response.status, text);
-  const parsed = schema.safeParse(parseJson(text));
+  if (!answer.ok) throw faultOf(pathname, answer.status, answer.text);
+  const parsed = schema.safeParse(parseJson(answer.text));
   if (!parsed.success) {
     throw new Fault('unavailable', `core-api's answer to ${pathname} is not understood`);
   }

@@ -1,3 +1,5 @@
+import { callHttp } from '@pilotfish/runtime';
+
 /** What the seed needs of the public API: JSON in, JSON out, errors as one sentence. */
 export interface ApiClient {
   get<T>(path: string): Promise<T>;
@@ -8,8 +10,8 @@ export interface ApiClient {
 const callMsMax = 30_000;
 
 export function createApiClient(apiUrl: string, token: string): ApiClient {
-  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const response = await fetch(`${apiUrl}${path}`, {
+  async function call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
+    const { ok, status, text } = await callHttp(`${apiUrl}${path}`, {
       method,
       headers: {
         authorization: `Token ${token}`,
@@ -18,8 +20,7 @@ export function createApiClient(apiUrl: string, token: string): ApiClient {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(callMsMax),
     });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
+    if (!ok) throw new Error(`${method} ${path} answered ${status}: ${text}`);
     return JSON.parse(text) as T;
   }
   return {
