@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import { callHttp } from './call-http.ts';
 
@@ -18,11 +19,12 @@ async function serve(listener: RequestListener): Promise<string> {
 const soon = () => AbortSignal.timeout(5000);
 
 test('a call carries its method, headers and body, and brings status and text', async () => {
-  const url = await serve(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString();
-    response.writeHead(201).end(`${request.method} ${request.headers['x-a']} ${body} ü`);
+  const url = await serve((request, response) => {
+    text(request).then(
+      (body) =>
+        response.writeHead(201).end(`${request.method} ${request.headers['x-a']} ${body} ü`),
+      (error: Error) => response.destroy(error),
+    );
   });
   const call = { method: 'POST', headers: { 'x-a': 'b' }, body: 'né', signal: soon() } as const;
   expect(await callHttp(`${url}/x`, call)).toEqual({ status: 201, ok: true, text: 'POST b né ü' });
