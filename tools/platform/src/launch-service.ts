@@ -101,7 +101,7 @@ export function defineServiceProcess(
       if (found !== undefined && isAlive(found.identity)) {
         if (found.hash === hash && (await becomesReady(systemClock, process_.probe))) {
           onAdopted(name);
-          return found.identity;
+          return { identity: found.identity, tellsItsEnd: false };
         }
         await endProcess(found.identity);
       }
@@ -114,7 +114,7 @@ export function defineServiceProcess(
         onExit,
       });
       state.set(name, { identity, hash });
-      return identity;
+      return { identity, tellsItsEnd: true };
     },
     isReady: () => answersWell(process_.probe),
     end: endProcess,

@@ -49,7 +49,7 @@ async function openServer(
       isFirst = false;
       const identity = running.process ?? firstProcess;
       state.set(name, { identity, hash: '' });
-      return identity;
+      return { identity, tellsItsEnd: false };
     },
     isReady: () => Promise.resolve(running.process !== undefined && isAlive(running.process)),
     end: () => running.stop(),

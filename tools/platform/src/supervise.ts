@@ -5,10 +5,16 @@
 import { backoffDelayMs, type Clock, Fault } from '@pilotfish/kernel';
 import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 
+interface Launched {
+  readonly identity: ProcessIdentity;
+  /** True where `onExit` is called at its end; the end of others is only seen by looking. */
+  readonly tellsItsEnd: boolean;
+}
+
 export interface ProcessDefinition {
   readonly name: string;
-  /** Starts the process, or finds it running. Where `onExit` is called, its end is seen at once. */
-  launch(onExit: () => void): Promise<ProcessIdentity>;
+  /** Starts the process, or finds it running. */
+  launch(onExit: () => void): Promise<Launched>;
   isReady(): Promise<boolean>;
   /** Resolves when the process is gone. */
   end(identity: ProcessIdentity): Promise<void>;
@@ -35,8 +41,9 @@ export interface SupervisedProcess {
 
 const restartPolicy = { firstDelayMs: 200, delayMsMax: 5_000 };
 const healthyAfterMs = 10_000;
-/** What was adopted is nobody's child here, and its end is only seen by looking. */
 const lookEveryMs = 1_000;
+/** A file of /proc per service and second would be a tenth of what an idle platform costs. */
+const lookAtChildEveryMs = 10_000;
 const readyTimeoutMs = 90_000;
 /** A process that ends this often before it was ready once will not come up at all. */
 const earlyEndsMax = 4;
@@ -52,8 +59,11 @@ export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): S
 
   async function runOnce(): Promise<void> {
     const ended = new AbortController();
+    let intervalMs = lookEveryMs;
     try {
-      current = await definition.launch(() => ended.abort());
+      const launched = await definition.launch(() => ended.abort());
+      current = launched.identity;
+      if (launched.tellsItsEnd) intervalMs = lookAtChildEveryMs;
     } catch (error) {
       lastProblem = error instanceof Error ? error.message : String(error);
       return;
@@ -61,7 +71,7 @@ export function supervise(definition: ProcessDefinition, deps: SuperviseDeps): S
     onChange(name, current);
     const signal = AbortSignal.any([stopping.signal, ended.signal]);
     while (isAlive(current) && !signal.aborted) {
-      await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+      await clock.sleep(intervalMs, signal).catch(() => undefined);
     }
   }
 

@@ -101,7 +101,7 @@ test('what survived the runner is adopted when it is the same, replaced when it 
     const adopted: string[] = [];
     const state = openState(join(folder, 'state.json'));
     const one = defineServiceProcess(definition, state, (name) => adopted.push(name));
-    const identity = await one.launch(() => undefined);
+    const { identity } = await one.launch(() => undefined);
     onTestFinished(() => one.end(identity));
     await vi.waitUntil(() => one.isReady(), 10_000);
     return { identity, adopted };
