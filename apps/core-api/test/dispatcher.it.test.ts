@@ -48,6 +48,8 @@ async function newDispatch(options: { services?: number } = {}) {
     logger: createLogger({ name: 'test', level: 'silent' }),
     bus: {
       ring: () => {},
+      state: () => 'connected',
+      onConnected: () => () => {},
       subscribe: () => ({ close: () => {} }),
       request: () => Promise.reject(new Fault('unavailable', 'no engine')),
     },

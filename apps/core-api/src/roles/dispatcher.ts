@@ -31,7 +31,7 @@ import type { Role } from './role.ts';
 
 export interface DispatcherDeps {
   readonly store: Store;
-  readonly bus: Pick<Bus, 'ring' | 'request' | 'subscribe'>;
+  readonly bus: Pick<Bus, 'ring' | 'request' | 'subscribe' | 'state' | 'onConnected'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly git: Pick<Git, 'listHeads' | 'changedPaths'>;
@@ -63,13 +63,17 @@ export function startDispatcher(deps: DispatcherDeps): Loop {
   const loop = createLoop(deps, {
     name: 'dispatcher',
     intervalMs: 1000,
+    quiet: { intervalMs: 5000, isRung: () => deps.bus.state() === 'connected' },
     lanes,
     step: (signal) => dispatchBatch(deps, signal),
   });
   const bell = deps.bus.subscribe(messages.deliveryReceived, {}, () => loop.ring());
+  // What was rung while there was no connection was not heard.
+  const stopListening = deps.bus.onConnected(() => loop.ring());
   return {
     ring: loop.ring,
     async close() {
+      stopListening();
       bell.close();
       await loop.close();
     },

@@ -112,3 +112,47 @@ test('a step that throws ends nothing', async () => {
   expect(looks).toBe(2);
   await loop.close();
 });
+
+test('while it is rung and nothing happened for a while, a loop looks more rarely', async () => {
+  const { clock: hand, turn } = handClock();
+  let nowMs = 0;
+  let connected = true;
+  let work = 0;
+  const looks: number[] = [];
+  const loop = createLoop(
+    { clock: { ...hand, monotonicMs: () => nowMs }, logger },
+    {
+      name: 'test',
+      intervalMs: 1000,
+      quiet: { intervalMs: 5000, isRung: () => connected },
+      async step() {
+        looks.push(nowMs / 1000);
+        if (work === 0) return false;
+        work -= 1;
+        return true;
+      },
+    },
+  );
+  const seconds = async (count: number) => {
+    looks.length = 0;
+    for (let i = 0; i < count; i += 1) {
+      nowMs += 1000;
+      turn();
+      await settle();
+    }
+    return looks.length;
+  };
+  await settle();
+  expect(await seconds(30)).toBe(30);
+  expect(await seconds(20)).toBe(4);
+  connected = false;
+  expect(await seconds(5)).toBe(5);
+  connected = true;
+  expect(await seconds(10)).toBe(2);
+  work = 1;
+  loop.ring();
+  await settle();
+  expect(work).toBe(0);
+  expect(await seconds(30)).toBe(30);
+  await loop.close();
+});

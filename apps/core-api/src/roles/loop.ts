@@ -10,15 +10,29 @@ export interface Loop {
   close(): Promise<void>;
 }
 
+export interface QuietOptions {
+  readonly intervalMs: number;
+  /** False while nobody can ring: without NATS the interval is all there is. */
+  readonly isRung: () => boolean;
+}
+
 export interface LoopOptions {
   readonly name: string;
   /** How long to wait where there was nothing to do. */
   readonly intervalMs: number;
+  /** For loops that are rung: how rarely it is enough to look while the bells are heard. */
+  readonly quiet?: QuietOptions;
   /** Steps side by side while there is enough to do; while there is nothing, only one lane looks. */
   readonly lanes?: number;
   /** Does one piece of work; false where there was none. */
   readonly step: (signal: AbortSignal) => Promise<boolean>;
 }
+
+/**
+ * For so long after the last work or failure a loop looks at its usual interval: what is tried again
+ * in a moment is not rung for.
+ */
+const recentMs = 30_000;
 
 /**
  * Runs `step` again and again: at once while there is work, else when rung or after the interval.
@@ -29,12 +43,13 @@ export interface LoopOptions {
  */
 export function createLoop(
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-  { name, intervalMs, lanes = 1, step }: LoopOptions,
+  { name, intervalMs, quiet, lanes = 1, step }: LoopOptions,
 ): Loop {
   const closing = new AbortController();
   const idle: (() => void)[] = [];
   // Rung while every lane was at work: the news may be younger than what they saw.
   let isRung = false;
+  let workedMs = clock.monotonicMs();
 
   function wakeOne(): void {
     const wake = idle.shift();
@@ -44,8 +59,11 @@ export function createLoop(
 
   async function tryStep(): Promise<boolean> {
     try {
-      return await step(closing.signal);
+      const worked = await step(closing.signal);
+      if (worked) workedMs = clock.monotonicMs();
+      return worked;
     } catch (thrown) {
+      workedMs = clock.monotonicMs();
       if (!closing.signal.aborted) {
         const fault = toFault(thrown);
         logger.error({ err: fault, internal: fault.internal, loop: name }, 'a step failed');
@@ -67,9 +85,18 @@ export function createLoop(
     }
   }
 
+  function isTooEarly(lookedMs: number): boolean {
+    const nowMs = clock.monotonicMs();
+    if (quiet === undefined || nowMs - workedMs <= recentMs || !quiet.isRung()) return false;
+    return nowMs - lookedMs < quiet.intervalMs;
+  }
+
   async function tick(): Promise<void> {
+    let lookedMs = clock.monotonicMs();
     while (!closing.signal.aborted) {
       await clock.sleep(intervalMs, closing.signal).catch(() => undefined);
+      if (!closing.signal.aborted && isTooEarly(lookedMs)) continue;
+      lookedMs = clock.monotonicMs();
       // Busy lanes look again by themselves.
       if (idle.length > 0) wakeOne();
     }

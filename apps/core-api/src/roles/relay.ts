@@ -4,7 +4,8 @@
  * One row at a time: claimed with its lock → the execution is read as it is now → secrets sealed →
  * published with an acknowledgement of JetStream → row deleted, all in one transaction. Killed
  * before the commit, the row is published again under the same message id, which the stream drops,
- * or the engine recognises. Rung by a doorbell, and looking every second in case it was not heard.
+ * or the engine recognises. Rung by a doorbell, and looking by itself in case it was not heard: every second
+ * while there is work or no NATS, else every five.
  */
 import { type Bus, taskMessageId } from '@pilotfish/bus';
 import { messages } from '@pilotfish/contracts';
@@ -37,7 +38,7 @@ import type { Role } from './role.ts';
 
 export interface RelayDeps extends BuildTaskDeps {
   readonly store: Store;
-  readonly bus: Pick<Bus, 'publish' | 'subscribe'>;
+  readonly bus: Pick<Bus, 'publish' | 'subscribe' | 'state' | 'onConnected'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
@@ -53,13 +54,17 @@ export function startRelay(deps: RelayDeps): Loop {
   const loop = createLoop(deps, {
     name: 'relay',
     intervalMs: 1000,
+    quiet: { intervalMs: 5000, isRung: () => deps.bus.state() === 'connected' },
     lanes,
     step: () => relayOne(deps),
   });
   const bell = deps.bus.subscribe(messages.outboxWritten, {}, () => loop.ring());
+  // What was rung while there was no connection was not heard.
+  const stopListening = deps.bus.onConnected(() => loop.ring());
   return {
     ring: loop.ring,
     async close() {
+      stopListening();
       bell.close();
       await loop.close();
     },
