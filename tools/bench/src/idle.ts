@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { systemClock } from '@pilotfish/kernel';
 import { startPlatform } from '@pilotfish/system';
 import type { Benchmark } from './benchmark.ts';
-import { type Figure, figureOf } from './figure.ts';
+import { figureOf } from './figure.ts';
 
 const settleMs = 15_000;
 const observeMs = 30_000;
+/** Of one run of the platform: median and spread. */
+const windows = 3;
 /** What is not ours counts apart. */
 const servers = new Set(['postgres', 'nats']);
 const ticksPerSecond = 100;
@@ -21,26 +23,35 @@ export const idle: Benchmark = {
     const { processes } = await platform.reload();
     const ours = Object.entries(processes).filter(([name]) => !servers.has(name));
     const pids = ours.flatMap(([name, ids]) => ids.map((pid) => ({ name, pid })));
-    const measure = () => Promise.all(pids.map(({ pid }) => cpuSeconds(pid)));
-    const before = await measure();
-    const begin = systemClock.monotonicMs();
-    say(`observing for ${observeMs / 1000} s`);
-    await systemClock.sleep(observeMs);
-    const after = await measure();
-    const elapsed = (systemClock.monotonicMs() - begin) / 1000;
-    const percent = after.map((seconds, i) => ((seconds - (before[i] ?? 0)) / elapsed) * 100);
-    const mebibytes = await Promise.all(pids.map(({ pid }) => pssMebibytes(pid)));
-    const figures = pids.flatMap(({ name }, i): Figure[] => [
-      figureOf(`memory_${name}`, 'MiB', [mebibytes[i] ?? Number.NaN], { max: 60 }),
-      figureOf(`cpu_${name}`, '%', [percent[i] ?? Number.NaN]),
-    ]);
+    const percent: number[][] = [];
+    const mebibytes: number[][] = [];
+    for (let window = 1; window <= windows; window += 1) {
+      say(`observing for ${observeMs / 1000} s, ${window} of ${windows}`);
+      percent.push(await cpuPercents(pids.map(({ pid }) => pid)));
+      mebibytes.push(await Promise.all(pids.map(({ pid }) => pssMebibytes(pid))));
+    }
+    const ofProcess = (samples: readonly number[][], i: number) =>
+      samples.map((one) => one[i] ?? Number.NaN);
     return [
-      ...figures.toSorted((a, b) => b.unit.localeCompare(a.unit)),
-      figureOf('memory_total', 'MiB', [sum(mebibytes)], { max: 350, aim: 250 }),
-      figureOf('cpu_total', '%', [sum(percent)], { max: 1 }),
+      ...pids.map(({ name }, i) =>
+        figureOf(`memory_${name}`, 'MiB', ofProcess(mebibytes, i), { max: 60 }),
+      ),
+      ...pids.map(({ name }, i) => figureOf(`cpu_${name}`, '%', ofProcess(percent, i))),
+      figureOf('memory_total', 'MiB', mebibytes.map(sum), { max: 350, aim: 250 }),
+      figureOf('cpu_total', '%', percent.map(sum), { max: 1 }),
     ];
   },
 };
+
+/** What each process used of one processor, its ended children included, during one window. */
+async function cpuPercents(pids: readonly number[]): Promise<number[]> {
+  const before = await Promise.all(pids.map(cpuSeconds));
+  const begin = systemClock.monotonicMs();
+  await systemClock.sleep(observeMs);
+  const after = await Promise.all(pids.map(cpuSeconds));
+  const elapsed = (systemClock.monotonicMs() - begin) / 1000;
+  return after.map((seconds, i) => ((seconds - (before[i] ?? 0)) / elapsed) * 100);
+}
 
 /** Proportional set size, from `smaps_rollup` (proc(5)). */
 async function pssMebibytes(pid: number): Promise<number> {
@@ -50,11 +61,11 @@ async function pssMebibytes(pid: number): Promise<number> {
   return Number(kibibytes) / 1024;
 }
 
-/** User and system time of a process so far; fields 14 and 15 of `stat` (proc(5)). */
+/** User and system time of a process and its ended children so far; fields 14 to 17 of `stat`. */
 async function cpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  return sum(fields.slice(11, 15).map(Number)) / ticksPerSecond;
 }
 
 function sum(values: readonly number[]): number {
