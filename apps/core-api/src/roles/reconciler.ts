@@ -72,16 +72,18 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
     transport,
     every(
       'executions',
-      5,
+      10,
       whileConnected(() => reissueUnreported(deps)),
     ),
-    every('queues', 5, () => moveStuckQueues(deps)),
+    every('queues', 10, () => moveStuckQueues(deps)),
     every(
       'cancels',
       2,
       whileConnected(() => repeatCancels(deps)),
     ),
-    every('branches', 10, (signal) => healBranches(deps, signal)),
+    // With the grace for a webhook on its way: within 20 s of the push, of the 30 that are promised.
+    // Each look is a git process here and another in the git-server.
+    every('branches', 15, (signal) => healBranches(deps, signal)),
     every('partitions', 3600, () => keepPartitions(deps, defaultRetention)),
     every('audit', 10, () => chainAuditEvents(deps)),
   ];
