@@ -93,7 +93,6 @@ async function startRoles(settings: Config, log: Logger) {
     health.startStopping();
     // The API last: it answers health questions while the others end.
     for (const role of running.toReversed()) await role.close();
-    await git.close();
     await bus.close();
     await store.close();
     if (ownFolder) await rm(cacheFolder, { recursive: true, force: true });

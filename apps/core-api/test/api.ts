@@ -91,7 +91,6 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     options.nats?.authority ??
     createAuthority(await openAuthorityKeys(join(folder, 'nats')), { clock });
   const git = createGit({ cacheFolder: join(folder, 'git'), allowFileProtocol: true });
-  onTestFinished(() => git.close());
   const natsUrl = options.nats?.url ?? 'nats://127.0.0.1:1';
   const urls = {
     webhooks: 'http://webhooks.test',

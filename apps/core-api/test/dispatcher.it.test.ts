@@ -36,7 +36,7 @@ async function newDispatch(options: { services?: number } = {}) {
   const environment = { PATH: process.env.PATH ?? '' };
   const git = createGit({ cacheFolder, allowFileProtocol: true, environment });
   onTestFinished(async () => {
-    await Promise.all([inbox.close(), git.close()]);
+    await inbox.close();
     rmSync(cacheFolder, { recursive: true, force: true });
   });
   let ahead = Temporal.Duration.from({ seconds: 0 });

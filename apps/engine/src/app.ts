@@ -144,7 +144,6 @@ async function startWithTarget(
     engine,
     async close() {
       supervisor.close();
-      await git.close();
     },
   };
 }

@@ -105,7 +105,6 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
       await late;
       await spool.close();
       await housekeeping.close();
-      await git.close();
     },
   };
 }

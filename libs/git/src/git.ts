@@ -1,5 +1,4 @@
 import { type Clock, Fault, systemClock } from '@pilotfish/kernel';
-import { createAskpass } from './askpass.ts';
 import {
   type ChangedPaths,
   type ChangedPathsRequest,
@@ -44,8 +43,6 @@ export interface Git {
   fetchCommit(request: FetchCommitRequest): Promise<CommitInfo>;
   /** What differs between two commits, or that this cannot be known. */
   changedPaths(request: ChangedPathsRequest): Promise<ChangedPaths>;
-  /** Removes the folder of the credential prompt; running commands are ended by their signals. */
-  close(): Promise<void>;
 }
 
 /** Those of other machines: `file` reads this one's disk, others run programs. */
@@ -55,11 +52,9 @@ export const remoteProtocols: readonly string[] = ['https', 'http', 'ssh'];
 export function createGit(deps: GitDeps): Git {
   const protocols = [...remoteProtocols, ...(deps.allowFileProtocol ? ['file'] : [])];
   const clock = deps.clock ?? systemClock;
-  const askpass = createAskpass();
   const run = createRunner({
     clock,
     protocols,
-    askpass,
     executable: deps.executable ?? 'git',
     environment: deps.environment ?? {},
   });
@@ -71,7 +66,6 @@ export function createGit(deps: GitDeps): Git {
     listHeads: (url, options = {}) => listHeads(run, parse(url), options),
     fetchCommit: (request) => fetchCommit({ run, clock }, parse(request.url), request),
     changedPaths,
-    close: () => askpass.close(),
   };
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Clock, Fault } from '@pilotfish/kernel';
-import type { Askpass } from './askpass.ts';
+import { credentialHelper } from './credential-helper.ts';
 import { gitFault } from './faults.ts';
 import { type GitCredentials, scrubSecrets } from './url.ts';
 
@@ -34,7 +34,6 @@ interface RunnerDeps {
   readonly executable: string;
   readonly protocols: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  readonly askpass: Askpass;
 }
 
 const stderrBytesMax = 16 * 1024;
@@ -67,22 +66,36 @@ export function createRunner(deps: RunnerDeps): RunGit {
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_ATTR_NOSYSTEM: '1',
     GIT_TERMINAL_PROMPT: '0',
+    // Empty, not absent: Git would go on to look for another program to ask.
+    GIT_ASKPASS: '',
     GIT_OPTIONAL_LOCKS: '0',
     GIT_ALLOW_PROTOCOL: deps.protocols.join(':'),
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new -oConnectTimeout=15',
-    GIT_CONFIG_COUNT: String(settings.length),
   };
-  settings.forEach(([key, value], index) => {
-    base[`GIT_CONFIG_KEY_${index}`] = key;
-    base[`GIT_CONFIG_VALUE_${index}`] = value;
-  });
 
   return async (argv, options = {}) => {
     options.signal?.throwIfAborted();
     const { credentials, url } = options;
-    const secret = credentials && url ? await deps.askpass.environment(url, credentials) : {};
-    return runChild(deps, argv, options, { ...base, ...secret, ...options.environment });
+    const helper = credentials && url ? credentialHelper(url, credentials) : undefined;
+    return runChild(deps, argv, options, {
+      ...base,
+      ...configuration(helper ? [...settings, helper.setting] : settings),
+      ...helper?.environment,
+      ...options.environment,
+    });
   };
+}
+
+/** Settings as environment variables, which Git 2.31 and later read. */
+function configuration(
+  entries: readonly (readonly [key: string, value: string])[],
+): Record<string, string> {
+  const variables: Record<string, string> = { GIT_CONFIG_COUNT: String(entries.length) };
+  entries.forEach(([key, value], index) => {
+    variables[`GIT_CONFIG_KEY_${index}`] = key;
+    variables[`GIT_CONFIG_VALUE_${index}`] = value;
+  });
+  return variables;
 }
 
 async function runChild(

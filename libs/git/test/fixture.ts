@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Fault } from '@pilotfish/kernel';
 import { createGit, type Git } from '../src/index.ts';
 
 export interface Fixture {
@@ -51,8 +52,17 @@ export async function makeFixture(): Promise<Fixture> {
       return run('rev-parse', 'HEAD');
     },
     async close() {
-      await git.close();
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+/** What `work` is refused with. */
+export async function faultOf(work: Promise<unknown>): Promise<Fault> {
+  const outcome = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  if (!(outcome instanceof Fault)) throw new Error(`expected a Fault, got ${String(outcome)}`);
+  return outcome;
 }

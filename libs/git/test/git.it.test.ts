@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { Fault } from '@pilotfish/kernel';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Fixture, makeFixture } from './fixture.ts';
+import { createGit } from '../src/index.ts';
+import { type Fixture, faultOf, makeFixture } from './fixture.ts';
 import { type ServedGit, serveGit } from './serve.ts';
 
 let fixture: Fixture;
@@ -21,15 +21,6 @@ async function serve(options: Omit<Parameters<typeof serveGit>[0], 'root'> = {})
   const one = await serveGit({ root: fixture.root, ...options });
   served.push(one);
   return { ...one, repository: `${one.url}/origin/.git` };
-}
-
-async function faultOf(work: Promise<unknown>): Promise<Fault> {
-  const outcome = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (!(outcome instanceof Fault)) throw new Error(`expected a Fault, got ${String(outcome)}`);
-  return outcome;
 }
 
 describe('heads', () => {
@@ -70,7 +61,6 @@ test.each([
   'ssh://-oProxyCommand=x/y',
   '/srv/repository',
 ])('the address %j is refused before Git starts', async (url) => {
-  const { createGit } = await import('../src/index.ts');
   const git = createGit({ cacheFolder: join(fixture.root, 'c2'), executable: '/nonexistent' });
   await expect(async () => git.listHeads(url)).rejects.toMatchObject({ code: 'invalid_input' });
 });
@@ -130,40 +120,6 @@ describe('a commit', () => {
     const into = join(fixture.root, 'quiet');
     await fixture.git.fetchCommit({ url: fixture.url, commit, into });
     expect(await readFile(join(into, 'a'), 'utf8')).toBe('text');
-  });
-});
-
-describe('credentials', () => {
-  const credentials = { username: 'ada', password: 'p@ss word/%"$(id)' };
-
-  test('reach the host they are for', async () => {
-    const commit = await fixture.commit({ a: '1' });
-    const host = await serve({ login: `ada:${credentials.password}` });
-    const heads = await fixture.git.listHeads(host.repository, { credentials });
-    expect(heads.get('main')).toBe(commit);
-    const into = join(fixture.root, 'private');
-    await fixture.git.fetchCommit({ url: host.repository, commit, into, credentials });
-    expect(await readdir(into)).toEqual(['a']);
-  });
-
-  test('that are wrong or missing are a plain refusal without the secret', async () => {
-    const host = await serve({ login: 'somebody:else' });
-    for (const given of [credentials, undefined]) {
-      const options = given === undefined ? {} : { credentials: given };
-      const fault = await faultOf(fixture.git.listHeads(host.repository, options));
-      expect(fault.code).toBe('forbidden');
-      expect(fault.detail).toContain('check the Git token');
-      expect(`${fault.detail} ${fault.internal}`).not.toContain(credentials.password);
-    }
-  });
-
-  test('are not handed to another host that the first one redirects to', async () => {
-    await fixture.commit({ a: '1' });
-    const thief = await serve({ login: 'never:matches' });
-    const host = await serve({ redirectTo: thief.url });
-    const fault = await faultOf(fixture.git.listHeads(host.repository, { credentials }));
-    expect(fault.code).toBe('forbidden');
-    expect(thief.seen).toEqual([]);
   });
 });
 
@@ -280,7 +236,6 @@ test('output beyond the limit ends Git', async () => {
 });
 
 test('a missing git is said in one sentence', async () => {
-  const { createGit } = await import('../src/index.ts');
   const git = createGit({ cacheFolder: fixture.root, executable: '/nonexistent/git' });
   const fault = await faultOf(git.listHeads('https://example.com/x.git'));
   expect(fault.detail).toBe('Git cannot be started: is it installed?');

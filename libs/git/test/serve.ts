@@ -13,6 +13,8 @@ export interface ServedGit {
 interface ServeOptions {
   readonly root: string;
   readonly login?: string;
+  /** Called within each request that brought the right login. */
+  readonly onAuthorized?: () => void;
   /** Answers every request with a redirect to this origin. */
   readonly redirectTo?: string;
   /** Protocol 0 servers give out tips only, unless configured otherwise. */
@@ -34,6 +36,7 @@ export async function serveGit(options: ServeOptions): Promise<ServedGit> {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
       return;
     }
+    if (options.login !== undefined) options.onAuthorized?.();
     const url = new URL(request.url ?? '/', 'http://x');
     const child = spawn('git', ['http-backend'], {
       env: {

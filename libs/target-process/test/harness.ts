@@ -88,7 +88,6 @@ export async function createHarness(
       await (await create()).sweep(new Set(), AbortSignal.timeout(20_000));
       for (const supervisor of supervisors) supervisor.close();
       await neighbours.close();
-      await git.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
