@@ -10,19 +10,14 @@ import { postDelivery, type TestDatabase, type TestNats, testNats } from '@pilot
 import { expect, onTestFinished, test } from 'vitest';
 import { database, hookKey, makeHook, until } from './fixture.ts';
 
-const password = 'only-used-in-tests';
 const main = path.join(import.meta.dirname, '../src/main.ts');
 
 /** The identity folder as `core-api migrate` leaves it. */
 async function identityFolder(db: TestDatabase, nats: TestNats): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'pilotfish-gateway-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  await db.sql.unsafe(`alter role pilotfish_webhook_gateway password '${password}'`);
-  const url = new URL(db.url);
-  url.username = 'pilotfish_webhook_gateway';
-  url.password = password;
   const name = (file: string) => path.join(folder, `webhook-gateway.${file}`);
-  await createSecretFile(name('database-url'), `${url.href}\n`);
+  await createSecretFile(name('database-url'), `${db.urlOf('webhook_gateway')}\n`);
   await createSecretFile(name('creds'), await nats.authority.serviceCredentials('webhook-gateway'));
   await createKeyFile(name('key'), hookKey);
   return folder;

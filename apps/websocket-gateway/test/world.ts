@@ -18,7 +18,7 @@ import {
   systemClock,
 } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
-import { openStore, type Store, tables } from '@pilotfish/store';
+import { openStore, tables } from '@pilotfish/store';
 import { type TestDatabase, type TestNats, testDatabase, testNats } from '@pilotfish/testing';
 import { eq } from 'drizzle-orm';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
@@ -42,8 +42,6 @@ export interface World {
   /** What the engine does. */
   tell(executionId: ExecutionId, events: readonly ExecutionEvent[]): Promise<void>;
 }
-
-const gatewayPassword = 'test-password-of-the-gateway';
 
 export async function makeWorld(): Promise<World> {
   const database = await testDatabase();
@@ -161,7 +159,11 @@ async function startGateway(
   nats: TestNats,
   change: Partial<AppDeps> = {},
 ): Promise<{ url: string; close: () => Promise<void> }> {
-  const store = await gatewayStore(database);
+  const store = await openStore({
+    url: database.urlOf('websocket_gateway'),
+    name: 'websocket-gateway',
+    max: 4,
+  });
   const bus = await nats.open({ party: 'websocket-gateway', waitForConnection: false });
   const app = buildApp({
     logger: createLogger({ name: 'websocket-gateway', level: 'silent' }),
@@ -187,19 +189,6 @@ async function startGateway(
   };
   onTestFinished(close);
   return { url: `ws://127.0.0.1:${(app.server.address() as AddressInfo).port}`, close };
-}
-
-/** As the service connects: with its own database role and nothing more. */
-async function gatewayStore(database: TestDatabase): Promise<Store> {
-  // Under the lock, because two tests that change the same role at once disturb each other.
-  await database.sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(727205)`;
-    await tx.unsafe(`alter role pilotfish_websocket_gateway password '${gatewayPassword}'`);
-  });
-  const url = new URL(database.url);
-  url.username = 'pilotfish_websocket_gateway';
-  url.password = gatewayPassword;
-  return openStore({ url: url.href, name: 'websocket-gateway', max: 4 });
 }
 
 async function insertOrganization(db: PostgresJsDatabase, now: Temporal.Instant, name: string) {

@@ -11,6 +11,7 @@
  */
 import { Fault } from '@pilotfish/kernel';
 import type { Sql } from 'postgres';
+import { databaseErrorOf } from './database-errors.ts';
 
 /** Whose rights a transaction has. */
 export type SystemRole = 'authenticator' | 'worker' | 'webhook_gateway';
@@ -150,12 +151,42 @@ export interface RolesOptions {
 /** `own_roles`, or `shared_user` where the connecting user may not create roles. */
 export type RolesOutcome = 'own_roles' | 'shared_user';
 
-/** Creates roles, grants and system policies. Idempotent; safe beside running services. */
-export async function applyRoles({ sql, prefix, passwords }: RolesOptions): Promise<RolesOutcome> {
-  if (!/^[a-z][a-z0-9_]{0,30}$/.test(prefix)) {
-    throw new Fault('invalid_input', `"${prefix}" cannot begin the name of a database role`);
+/**
+ * Creates roles, grants and system policies. Idempotent; safe beside running services and beside
+ * another installation that migrates its own database on the same server.
+ */
+export async function applyRoles(options: RolesOptions): Promise<RolesOutcome> {
+  if (!/^[a-z][a-z0-9_]{0,30}$/.test(options.prefix)) {
+    throw new Fault(
+      'invalid_input',
+      `"${options.prefix}" cannot begin the name of a database role`,
+    );
   }
-  const mayCreate = await mayCreateRoles(sql);
+  const mayCreate = await mayCreateRoles(options.sql);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await layRoles(options, mayCreate);
+    } catch (error) {
+      // No lock reaches across databases: whoever loses the race for a role's row begins again.
+      if (attempt === 10 || !isLostCatalogRace(error)) throw error;
+    }
+  }
+}
+
+/** Two transactions of different databases changed, or made, the same role at once. */
+function isLostCatalogRace(error: unknown): boolean {
+  const { code = '', message = '' } = databaseErrorOf(error) ?? {};
+  return (
+    (code === 'XX000' && message === 'tuple concurrently updated') ||
+    code === '42710' ||
+    code === '23505'
+  );
+}
+
+async function layRoles(
+  { sql, prefix, passwords }: RolesOptions,
+  mayCreate: boolean,
+): Promise<RolesOutcome> {
   return await sql.begin(async (tx) => {
     const run = (statement: string) => tx.unsafe(statement);
     if (!mayCreate) {

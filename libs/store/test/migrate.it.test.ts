@@ -63,6 +63,16 @@ test('two that migrate at the same time do it once', async () => {
   ]);
 });
 
+test('two installations on one server lay their roles at the same time', async () => {
+  const urls = await Promise.all(Array.from({ length: 4 }, () => emptyDatabase()));
+  const rolePrefix = `race_${randomBytes(4).toString('hex')}`;
+  await Promise.all(urls.map((url) => migrate({ url, rolePrefix })));
+  for (let round = 0; round < 5; round++) {
+    const passwords = { api: randomBytes(16).toString('hex') };
+    await Promise.all(urls.map((url) => migrate({ url, rolePrefix, passwords })));
+  }
+});
+
 test('a schema that is missing, older or newer is refused', async () => {
   const url = await emptyDatabase();
   await expect(openStore({ url, name: 'test' })).rejects.toMatchObject({

@@ -17,6 +17,9 @@ declare module 'vitest' {
 
 export const templateDatabase = 'pilotfish_template';
 
+/** Of the services' roles: set once, as a role belongs to the server that all tests share. */
+export const servicePassword = 'only-used-in-tests';
+
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startThrowawayPostgres({ env: process.env });
   const url = new URL(server.url);
@@ -25,7 +28,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   await sql.end();
   const template = new URL(url);
   template.pathname = `/${templateDatabase}`;
-  await migrate({ url: template.href });
+  await migrate({
+    url: template.href,
+    passwords: { webhook_gateway: servicePassword, websocket_gateway: servicePassword },
+  });
   project.provide('pilotfishPostgresUrl', url.href);
   return () => server.stop();
 }

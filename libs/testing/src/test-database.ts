@@ -1,12 +1,14 @@
 import { openStore, type Store } from '@pilotfish/store';
 import postgres, { type Sql } from 'postgres';
 import { inject, onTestFinished } from 'vitest';
-import { templateDatabase } from './postgres-global-setup.ts';
+import { servicePassword, templateDatabase } from './postgres-global-setup.ts';
 
 /** A private, migrated database; gone when the test has finished. */
 export interface TestDatabase {
   /** The superuser's URL. The store takes the services' roles by itself. */
   readonly url: string;
+  /** As a service connects: with its own database role and nothing more. */
+  urlOf(role: 'webhook_gateway' | 'websocket_gateway'): string;
   readonly store: Store;
   /** Bound by nothing: for looking at what a test did, and for what no service may do. */
   readonly sql: Sql;
@@ -40,7 +42,12 @@ export async function testDatabase(): Promise<TestDatabase> {
     await admin.unsafe(`drop database if exists ${name} with (force)`);
     await admin.end({ timeout: 1 });
   });
-  return { url: url.href, store: await open(), sql, openStore: open };
+  const urlOf = (role: string) => {
+    const own = new URL(url);
+    Object.assign(own, { username: `pilotfish_${role}`, password: servicePassword });
+    return own.href;
+  };
+  return { url: url.href, urlOf, store: await open(), sql, openStore: open };
 }
 
 /** Postgres clones a template only while nobody else does: the one who comes second waits. */
