@@ -14,7 +14,7 @@ import {
 } from '@pilotfish/bus';
 import { createKeyRing } from '@pilotfish/crypto';
 import { createGit, gitEnvironment } from '@pilotfish/git';
-import { Fault, systemClock } from '@pilotfish/kernel';
+import { Fault, systemClock, toFault } from '@pilotfish/kernel';
 import {
   createHealth,
   createLogger,
@@ -51,7 +51,11 @@ async function runCommand(commandName: string): Promise<void> {
   try {
     await (await load())({ config, logger });
   } catch (error) {
-    logger.fatal({ err: error }, `core-api ${commandName} failed`);
+    const fault = toFault(error);
+    logger.fatal(
+      { err: error },
+      `core-api ${commandName} failed: ${fault.internal ?? fault.detail}`,
+    );
     process.exitCode = 1;
   }
 }

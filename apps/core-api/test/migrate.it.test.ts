@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { credentialsFromFile } from '@pilotfish/bus';
 import { hashToken } from '@pilotfish/crypto';
@@ -117,4 +118,30 @@ test('killed at any moment, the next run makes it good', async () => {
   ]);
   const usable = await sql`select token_hash from engine_join_tokens where expires_at > now()`;
   expect(usable.map((row) => row.token_hash)).toContain(hashToken(read('engine.join-token')));
+});
+
+test('a database that nobody answers for is one sentence that names the address, and no password', async () => {
+  // Nobody listens at the first port.
+  const folder = mkdtempSync(join(tmpdir(), 'pilotfish-test-identity-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const env = {
+    PATH: process.env.PATH,
+    DATABASE_URL: 'postgres://ada:hush-hush@127.0.0.1:1/shop',
+    PILOTFISH_IDENTITY_DIR: folder,
+  };
+  for (const argv of [['migrate'], []]) {
+    const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main, ...argv], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close');
+    const output = await text(child.stdout);
+    expect(await ended).toEqual([1, null]);
+    const [line, ...more] = output.trim().split('\n');
+    expect(more).toEqual([]);
+    expect(JSON.parse(line ?? '').msg).toMatch(
+      /: The database at 127\.0\.0\.1:1 does not answer: connect ECONNREFUSED 127\.0\.0\.1:1$/,
+    );
+    expect(output).not.toContain('hush-hush');
+  }
 });

@@ -1,4 +1,5 @@
 import { Fault } from '@pilotfish/kernel';
+import type { Sql } from 'postgres';
 
 /** The fields of a driver's error that decide what it means; never its query or parameters. */
 interface DatabaseError {
@@ -59,4 +60,22 @@ export function toDatabaseFault(thrown: unknown): unknown {
     return new Fault('overloaded', 'Too many writers at once', context);
   }
   return new Fault('internal', 'Something went wrong on our side', context);
+}
+
+/**
+ * What kept somebody from opening the database, as one sentence for the log: where it was looked
+ * for, never as whom. Reached or refused, the operator has to know which address was meant.
+ */
+export function toOpeningFault({ options }: Sql, thrown: unknown): unknown {
+  const error = databaseErrorOf(thrown);
+  if (thrown instanceof Fault || error === undefined) return thrown;
+  const address = options.host.map((host, n) => `${host}:${options.port[n]}`).join(', ');
+  const where = `The database at ${options.path || address}`;
+  // A message of the system may be empty: one error for several addresses of a name.
+  const why = error.message || error.code;
+  const verb = connectionCodes.has(error.code) ? 'does not answer' : 'refuses';
+  return new Fault('unavailable', 'The database does not answer', {
+    internal: `${where} ${verb}: ${why}`,
+    cause: error,
+  });
 }

@@ -11,7 +11,7 @@ import {
   type OrganizationId,
 } from '@pilotfish/kernel';
 import type { Sql } from 'postgres';
-import { databaseErrorOf, toDatabaseFault } from './database-errors.ts';
+import { databaseErrorOf, toDatabaseFault, toOpeningFault } from './database-errors.ts';
 import { requireSchema } from './migrate.ts';
 import type { StoreOptions } from './open-store.ts';
 import { connect } from './open-store.ts';
@@ -84,7 +84,7 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     return createInbox(sql, row?.other ? role : null, makeId);
   } catch (thrown) {
     await sql.end({ timeout: 1 });
-    throw toDatabaseFault(thrown);
+    throw toOpeningFault(sql, thrown);
   }
 }
 

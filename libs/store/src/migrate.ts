@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '@pilotfish/kernel';
 import postgres, { type Sql } from 'postgres';
+import { toOpeningFault } from './database-errors.ts';
 import { applyRoles, type LoginRole, type RolesOutcome } from './database-roles.ts';
 import { type Migration, migrations } from './migrations.ts';
 
@@ -25,8 +26,8 @@ export interface MigrateOutcome {
  * Brings the database to this build's schema. Idempotent, and safe to start twice at the same time:
  * the second waits for the first.
  *
- * @throws Fault `conflict` where the database was migrated by a newer build, or by one whose
- * migrations had other content
+ * @throws Fault `unavailable` where the database cannot be reached or refuses, `conflict` where it
+ * was migrated by a newer build, or by one whose migrations had other content
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateOutcome> {
   const sql = postgres(options.url, {
@@ -53,6 +54,8 @@ export async function migrate(options: MigrateOptions): Promise<MigrateOutcome> 
       passwords: options.passwords ?? {},
     });
     return { applied: pending.map((m) => m.name), roles };
+  } catch (thrown) {
+    throw toOpeningFault(sql, thrown);
   } finally {
     // The session's end releases the lock.
     await sql.end({ timeout: 5 });

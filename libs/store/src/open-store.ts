@@ -1,7 +1,7 @@
 import { Fault, systemClock } from '@pilotfish/kernel';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
-import { isTransientConflict, toDatabaseFault } from './database-errors.ts';
+import { isTransientConflict, toDatabaseFault, toOpeningFault } from './database-errors.ts';
 import type { SystemRole } from './database-roles.ts';
 import { requireSchema } from './migrate.ts';
 import * as schema from './schema/index.ts';
@@ -70,7 +70,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     return storeOf(client, databaseRoles);
   } catch (thrown) {
     await client.end({ timeout: 1 });
-    throw toDatabaseFault(thrown);
+    throw toOpeningFault(client, thrown);
   }
 }
 

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Fault } from '@pilotfish/kernel';
-import { formatLogLine } from './log-line.ts';
 
 export interface OneShot {
   /** The bundle. */
@@ -18,6 +17,17 @@ async function readLines(child: ChildProcess, onLine: (line: string) => void): P
   for await (const line of createInterface({ input: child.stdout })) onLine(line);
 }
 
+/** The sentence of a log line; a line that is none as it is. */
+function reasonOf(line: string | undefined): string | undefined {
+  if (line === undefined) return undefined;
+  try {
+    const { msg } = JSON.parse(line) as { readonly msg?: unknown };
+    return typeof msg === 'string' ? msg : line;
+  } catch {
+    return line;
+  }
+}
+
 /**
  * Runs a command of a service to its end, for example `core-api migrate`.
  *
@@ -25,7 +35,8 @@ async function readLines(child: ChildProcess, onLine: (line: string) => void): P
  */
 export async function runOneShot(options: OneShot): Promise<void> {
   const { program, args, env, onLine, signal } = options;
-  let lastLine = '';
+  // Held back until the next one: where the command fails, its last line is the reason, told once.
+  let lastLine: string | undefined;
   const child = spawn(process.execPath, [program, ...args], {
     env,
     signal,
@@ -35,11 +46,13 @@ export async function runOneShot(options: OneShot): Promise<void> {
   const [[exitCode]] = await Promise.all([
     exited,
     readLines(child, (line) => {
+      if (lastLine !== undefined) onLine(lastLine);
       lastLine = line;
-      onLine(line);
     }),
   ]);
-  if (exitCode === 0) return;
-  const why = formatLogLine(lastLine, (_, text) => text) ?? 'it said nothing';
-  throw new Fault('unavailable', `${args.join(' ')} failed: ${why}`);
+  if (exitCode === 0) {
+    if (lastLine !== undefined) onLine(lastLine);
+    return;
+  }
+  throw new Fault('unavailable', reasonOf(lastLine) ?? `${args.join(' ')} failed and said nothing`);
 }
