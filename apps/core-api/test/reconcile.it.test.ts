@@ -13,7 +13,7 @@ import { expect, test } from 'vitest';
 import { cancelExecution } from '../src/handlers/cancel-execution.ts';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import type { ReconcileDeps } from '../src/reconcile/deps.ts';
-import { healBranches } from '../src/reconcile/heal-branches.ts';
+import { createBranchHealer } from '../src/reconcile/heal-branches.ts';
 import {
   moveStuckQueues,
   reissueUnreported,
@@ -94,34 +94,67 @@ async function addManagedHook(store: Store, world: World) {
 
 test('a push whose webhook never arrived is found by its head, once, and marked as healed', async () => {
   const { store, sql, world, around, deps } = await newReconciler();
+  const healBranches = createBranchHealer(deps);
   await addManagedHook(store, world);
   await store.system('worker', (tx) => ensurePartitions(tx, systemClock.now()));
   const deliveries = () => sql`select cause, state, event from deliveries`;
   around.heads.set('main', sha(1));
-  await healBranches(deps, never);
+  await healBranches(never);
   // What was there when services began to follow the branch is no push.
   expect(await deliveries()).toHaveLength(0);
   around.heads.set('main', sha(2));
-  await healBranches(deps, never);
-  await healBranches(deps, never);
+  await healBranches(never);
+  await healBranches(never);
   expect(await deliveries()).toMatchObject([{ cause: 'HEALED', state: 'PENDING', event: 'push' }]);
   await sql`update branch_heads set handled_sha = ${sha(2)}, handled_at = now()`;
-  await healBranches(deps, never);
+  await healBranches(never);
   expect(await deliveries()).toHaveLength(1);
   // Moved back by force: that is news again.
   around.heads.set('main', sha(1));
-  await healBranches(deps, never);
+  await healBranches(never);
   expect(await deliveries()).toHaveLength(2);
 });
 
 test('a branch that does not exist yet is healed from its first push on', async () => {
   const { store, sql, world, around, deps } = await newReconciler();
+  const healBranches = createBranchHealer(deps);
   await addManagedHook(store, world);
   await store.system('worker', (tx) => ensurePartitions(tx, systemClock.now()));
-  await healBranches(deps, never);
+  await healBranches(never);
   around.heads.set('main', sha(1));
-  await healBranches(deps, never);
+  await healBranches(never);
   expect(await sql`select 1 from deliveries`).toHaveLength(1);
+});
+
+test('a git-server that is away is told when it stays away, once, and when it is back', async () => {
+  const { deps } = await newReconciler();
+  const lines: { level: string; msg: string }[] = [];
+  const logger = createLogger({
+    name: 'test',
+    level: 'debug',
+    destination: { write: (line) => lines.push(JSON.parse(line)) },
+  });
+  const told = () => lines.filter(({ level }) => level !== 'debug').map(({ msg }) => msg);
+  let nowMs = 0;
+  let isAway = true;
+  const listHeads = async () => {
+    if (isAway) throw new Fault('unavailable', 'nobody listens');
+    return new Map();
+  };
+  const clock = { ...deps.clock, monotonicMs: () => nowMs };
+  const heal = createBranchHealer({ ...deps, clock, logger, git: { listHeads } });
+  await heal(never);
+  expect(told()).toEqual([]);
+  for (let look = 0; look < 3; look += 1) {
+    nowMs += 15_000;
+    await heal(never);
+    expect(told()).toEqual(['heads could not be compared']);
+  }
+  isAway = false;
+  await heal(never);
+  isAway = true;
+  await heal(never);
+  expect(told()).toEqual(['heads could not be compared', 'heads are compared again']);
 });
 
 test('an execution is issued again only when nobody reports it and the stream does not hold it', async () => {

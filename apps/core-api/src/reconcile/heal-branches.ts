@@ -1,5 +1,5 @@
 import { messages } from '@pilotfish/contracts';
-import { toFault } from '@pilotfish/kernel';
+import { type Fault, toFault } from '@pilotfish/kernel';
 import {
   findManagedWebhook,
   insertBaselineHead,
@@ -15,6 +15,8 @@ import type { ReconcileDeps } from './deps.ts';
 /** A webhook that is on its way gets this long before its push counts as unheard. */
 const graceMs = 5000;
 const gitTimeoutMs = 10_000;
+/** What fails again after this long is told. */
+const lastingMs = 10_000;
 
 type HealDeps = Pick<
   ReconcileDeps,
@@ -26,19 +28,51 @@ type HealDeps = Pick<
  * makes the delivery that never arrived: the hook did not run, or died with what it had to say.
  * A branch that is seen for the first time is taken as it is; only what moves later is a push.
  */
-export async function healBranches(deps: HealDeps, signal: AbortSignal): Promise<void> {
-  const host = new URL(deps.gitServerUrl).host;
-  const watched = await deps.store.system('worker', (tx) => listWatchedBranches(tx, host));
-  const suspects = await findUnhandled(deps, watched, signal);
-  if (suspects.length === 0) return;
-  await deps.clock.sleep(graceMs, signal);
-  const unheard = await findUnhandled(
-    deps,
-    watched.filter((branch) => suspects.some((s) => s.watched === branch)),
-    signal,
-  );
-  for (const head of unheard) await heal(deps, head);
-  if (unheard.length > 0) deps.bus.ring(messages.deliveryReceived, {}, {});
+export function createBranchHealer(deps: HealDeps): (signal: AbortSignal) => Promise<void> {
+  const troubles = createTroubles(deps);
+  return async (signal) => {
+    const host = new URL(deps.gitServerUrl).host;
+    const watched = await deps.store.system('worker', (tx) => listWatchedBranches(tx, host));
+    const suspects = await findUnhandled(deps, watched, signal, troubles);
+    if (suspects.length === 0) return;
+    await deps.clock.sleep(graceMs, signal);
+    const unheard = await findUnhandled(
+      deps,
+      watched.filter((branch) => suspects.some((s) => s.watched === branch)),
+      signal,
+      troubles,
+    );
+    for (const head of unheard) await heal(deps, head);
+    if (unheard.length > 0) deps.bus.ring(messages.deliveryReceived, {}, {});
+  };
+}
+
+interface Troubles {
+  compared(repositoryUrl: string): void;
+  failed(repositoryUrl: string, fault: Fault): void;
+}
+
+/**
+ * Tells once that a repository's heads cannot be compared, and once that they can again. The first
+ * failure is nobody's business: at a start this looks before the git-server listens.
+ */
+function createTroubles({ clock, logger }: Pick<HealDeps, 'clock' | 'logger'>): Troubles {
+  const failing = new Map<string, { readonly sinceMs: number; isTold: boolean }>();
+  return {
+    compared(url) {
+      if (failing.get(url)?.isTold) logger.info({ url }, 'heads are compared again');
+      failing.delete(url);
+    },
+    failed(url, fault) {
+      const nowMs = clock.monotonicMs();
+      const known = failing.get(url);
+      if (known === undefined) failing.set(url, { sinceMs: nowMs, isTold: false });
+      const lasts = known !== undefined && nowMs - known.sinceMs >= lastingMs;
+      const level = lasts && !known.isTold ? 'warn' : 'debug';
+      logger[level]({ err: fault, url }, 'heads could not be compared');
+      if (lasts) known.isTold = true;
+    },
+  };
 }
 
 interface Unhandled {
@@ -52,16 +86,18 @@ async function findUnhandled(
   deps: HealDeps,
   watched: readonly WatchedBranch[],
   signal: AbortSignal,
+  troubles: Troubles,
 ): Promise<readonly Unhandled[]> {
   const unhandled: Unhandled[] = [];
   const byRepository = Map.groupBy(watched, (b) => `${b.organizationId} ${b.repositoryKey}`);
   for (const branches of byRepository.values()) {
+    const url = branches[0]?.url ?? '';
     try {
       unhandled.push(...(await compareRepository(deps, branches, signal)));
+      troubles.compared(url);
     } catch (thrown) {
       if (signal.aborted) throw thrown;
-      const fault = toFault(thrown);
-      deps.logger.info({ err: fault, url: branches[0]?.url }, 'heads could not be compared');
+      troubles.failed(url, toFault(thrown));
     }
   }
   return unhandled;

@@ -7,7 +7,7 @@ import type { ClusterId } from '@pilotfish/kernel';
 import { createSourceAccess } from '../executions/source-access.ts';
 import { keyPurposes } from '../identity.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
-import { healBranches } from '../reconcile/heal-branches.ts';
+import { createBranchHealer } from '../reconcile/heal-branches.ts';
 import { createTransportKeeper } from '../reconcile/keep-transport.ts';
 import { createEngineMeeting } from '../reconcile/meet-engines.ts';
 import {
@@ -83,7 +83,7 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
     ),
     // With the grace for a webhook on its way: within 20 s of the push, of the 30 that are promised.
     // Each look is a git process here and another in the git-server.
-    every('branches', 15, (signal) => healBranches(deps, signal)),
+    every('branches', 15, createBranchHealer(deps)),
     every('partitions', 3600, () => keepPartitions(deps, defaultRetention)),
     every('audit', 10, () => chainAuditEvents(deps)),
   ];
