@@ -8,7 +8,7 @@ import { createKeyFile } from '@pilotfish/crypto';
 import { systemClock } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { type AppDeps, buildApp, type GitServerApp } from '../src/app.ts';
-import { ids, startCoreApi, startWebhookGateway, writeToken } from './stand-ins.ts';
+import { ids, type StandIn, startCoreApi, startWebhookGateway, writeToken } from './stand-ins.ts';
 
 export interface GitOutcome {
   readonly code: number | null;
@@ -21,6 +21,8 @@ export interface Fixture {
   readonly coreApi: Awaited<ReturnType<typeof startCoreApi>>;
   readonly gateway: Awaited<ReturnType<typeof startWebhookGateway>>;
   readonly dataFolder: string;
+  /** Where hooks leave pushes that are not announced yet. */
+  readonly spool: string;
   start(change?: Partial<AppDeps>): Promise<{ app: GitServerApp; url: string }>;
   /** The clone URL with a password in it, as a user's credential helper would add it. */
   remote(url: string, token?: string, organization?: string, name?: string): string;
@@ -29,6 +31,8 @@ export interface Fixture {
   spawnGit(cwd: string, ...argv: string[]): ChildProcess;
   /** A work tree with one commit. */
   workTree(files?: Record<string, string | Buffer>): Promise<string>;
+  /** Closed with everything else. */
+  alsoClose(standIn: StandIn): void;
   close(): Promise<void>;
 }
 
@@ -62,6 +66,7 @@ export async function makeFixture(): Promise<Fixture> {
   const gateway = await startWebhookGateway(key);
   const dataFolder = join(root, "data with 'blanks'");
   const apps: GitServerApp[] = [];
+  const standIns: StandIn[] = [];
   const children: ChildProcess[] = [];
 
   const spawnGit = (cwd: string, ...argv: string[]) => {
@@ -87,6 +92,7 @@ export async function makeFixture(): Promise<Fixture> {
     coreApi,
     gateway,
     dataFolder,
+    spool: join(dataFolder, '.server', 'spool'),
     spawnGit,
     git,
     async start(change = {}) {
@@ -126,12 +132,14 @@ export async function makeFixture(): Promise<Fixture> {
       await git(folder, 'commit', '--quiet', '-m', 'First');
       return folder;
     },
+    alsoClose: (standIn) => void standIns.push(standIn),
     async close() {
       for (const child of children) {
         if (child.exitCode === null && child.pid !== undefined) child.kill('SIGKILL');
       }
       for (const app of apps) await app.close();
       await gateway.close().catch(() => {});
+      for (const one of standIns) await one.close();
       await coreApi.close();
       await rm(root, { recursive: true, force: true });
     },

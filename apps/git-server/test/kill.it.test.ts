@@ -74,8 +74,7 @@ test('kill -9 between receiving and announcing: announced after the restart', as
   expect(fixture.gateway.received[0]?.body.after).toBe(output.trim());
   const heads = await fixture.git(work, 'ls-remote', fixture.remote(second.url));
   expect(heads.output).toContain(output.trim());
-  const spool = join(fixture.dataFolder, '.server', 'spool');
-  await waitUntil(async () => (await readdir(spool)).length === 0);
+  await waitUntil(async () => (await readdir(fixture.spool)).length === 0);
 });
 
 test('SIGTERM ends it while a push shows its log, and the push succeeds', async () => {

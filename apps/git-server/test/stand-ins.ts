@@ -171,3 +171,26 @@ export function line(sequence: number, text: string, more: Partial<EnvironmentLo
     ...more,
   };
 }
+
+/** What core-api says of a delivery that deploys one application. */
+export function deliveryWithExecution() {
+  return {
+    id: ids.delivery,
+    provider_delivery_id: 'x',
+    event: 'push',
+    received_at: '2026-11-20T10:00:00.000Z',
+    state: 'HANDLED',
+    outcome: 'Commit 0123 of branch main deploys web.',
+    executions: [
+      {
+        id: ids.execution,
+        organization_id: ids.organization,
+        project_id: ids.project,
+        environment_id: ids.environment,
+        environment_name: 'production',
+        cluster_id: ids.cluster,
+        services: [{ id: ids.service, name: 'web', url: 'http://web.localhost:8080' }],
+      },
+    ],
+  };
+}
