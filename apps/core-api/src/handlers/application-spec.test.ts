@@ -112,7 +112,7 @@ test('an address that is no repository of another machine is refused, at create 
     'https://hunter2@git.example/acme/shop.git',
     'ssh://git:hunter2@git.example/acme/shop.git',
   ]) {
-    expect(problemOf(url), url).toContain('contains credentials');
+    expect(problemOf(url), url).toContain('contains credentials: only public');
     expect(problemOf(url), url).not.toContain('hunter2');
   }
   for (const url of [
@@ -122,6 +122,16 @@ test('an address that is no repository of another machine is refused, at create 
   ]) {
     expect(problemOf(url), url).toBe('');
   }
+});
+
+test('a Git token is refused with what can be deployed without one', () => {
+  const git_repository = {
+    ...request.git_repository,
+    git_token_id: '0198c0de-0000-7000-8000-000000000001',
+  };
+  expect(() => newApplicationSpec({ ...request, git_repository })).toThrow(
+    /there are no Git tokens yet; only public repositories and those of the built-in Git host/,
+  );
 });
 
 test('an edit changes what it names and nothing else', () => {

@@ -109,8 +109,13 @@ function refuseUnsupported(request: Change): void {
     annotations_groups: (request.annotations_groups?.length ?? 0) > 0,
     labels_groups: (request.labels_groups?.length ?? 0) > 0,
     autoscaling: request.autoscaling !== undefined,
-    'git_repository.git_token_id': (request.git_repository?.git_token_id ?? null) !== null,
   };
+  if ((request.git_repository?.git_token_id ?? null) !== null) {
+    throw new Fault(
+      'invalid_input',
+      'git_repository.git_token_id: there are no Git tokens yet; only public repositories and those of the built-in Git host can be deployed',
+    );
+  }
   const refused = Object.keys(asked).filter((name) => asked[name]);
   if (refused.length > 0) {
     throw new Fault(
