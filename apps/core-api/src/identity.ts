@@ -43,4 +43,6 @@ export const keyPurposes = {
   incomingWebhooks: purposes.hookSecrets,
   /** Signs git access tokens and derives managed webhooks' secrets: core-api and the git-server. */
   gitServer: purposes.gitServer,
+  /** Hashes the requests of Idempotency-Keys: core-api alone. A new key only forgets a day of them. */
+  idempotency: 'idempotency',
 } as const;

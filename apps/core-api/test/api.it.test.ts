@@ -1,10 +1,11 @@
 /** What the API promises beyond single operations. */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { operations } from '@pilotfish/contracts/http';
 import type { ApiTokenId } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
+import { keyPurposes } from '../src/identity.ts';
 import { type TestApi, testApi } from './api.ts';
 import { Scene } from './operation-cases.ts';
 
@@ -66,6 +67,22 @@ test('a repeat of what showed a secret names what was made, and stores no secret
     tx.db.select().from(tables.idempotencyKeys),
   );
   expect(JSON.stringify(rows)).not.toContain(first.body.token);
+});
+
+test('what a request held cannot be tried out on what its Idempotency-Key left behind', async () => {
+  const api = await testApi();
+  const url = `/organization/${api.organizationId}/project`;
+  const body = { name: 'guessable' };
+  await keyed(api, url, body, 'k1');
+  const [row] = await api.store.tenant(api.context, (tx) =>
+    tx.db.select().from(tables.idempotencyKeys),
+  );
+  const params = { organizationId: api.organizationId };
+  const request = JSON.stringify(['createProject', params, {}, body]);
+  // The guess is right, and only the key is missing.
+  const key = api.keys.derive(keyPurposes.idempotency);
+  expect(row?.requestHash).toBe(createHmac('sha256', key).update(request).digest('hex'));
+  expect(row?.requestHash).not.toBe(createHash('sha256').update(request).digest('hex'));
 });
 
 test('an organization is made once per Idempotency-Key', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, connectBus, createAuthority, openAuthorityKeys } from '@pilotfish/bus';
 import type { Permission } from '@pilotfish/contracts';
-import { createKeyRing, hashToken, newToken } from '@pilotfish/crypto';
+import { createKeyRing, hashToken, type KeyRing, newToken } from '@pilotfish/crypto';
 import { createGit } from '@pilotfish/git';
 import type { HttpServer } from '@pilotfish/http';
 import {
@@ -59,6 +59,7 @@ export interface TestApi {
   readonly organizationId: OrganizationId;
   readonly clusterId: ClusterId;
   readonly adminToken: string;
+  readonly keys: KeyRing;
   /** The context in which a test looks into the tenant's tables. */
   readonly context: TenantContext;
   call(request: ApiRequest): Promise<ApiAnswer>;
@@ -145,6 +146,7 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     organizationId,
     clusterId: cluster.id,
     adminToken,
+    keys,
     context,
     call,
     get: (url) => call({ method: 'GET', url }),

@@ -3,7 +3,7 @@
  * answer of the first time, for a day. The key is taken in the transaction that has the effect, so
  * there is no moment in which one exists without the other.
  */
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Operation } from '@pilotfish/contracts/http';
 import { Fault } from '@pilotfish/kernel';
 import {
@@ -33,15 +33,19 @@ export function readIdempotencyKey(header: string | string[] | undefined): strin
   return header;
 }
 
-/** What must be equal for a repeat to be one. */
+/**
+ * What must be equal for a repeat to be one. The body may hold secret values, so it is kept as a
+ * keyed hash: whoever reads the table cannot try out what it might have been.
+ */
 export function describeRequest(
+  hashKey: Uint8Array,
   key: string,
   operation: Operation,
   input: TenantInput,
 ): IdempotentRequest {
   const { params, query, body } = input;
   const text = JSON.stringify([operation.operationId, params, query, body]);
-  return { key, operation, requestHash: createHash('sha256').update(text).digest('hex') };
+  return { key, operation, requestHash: createHmac('sha256', hashKey).update(text).digest('hex') };
 }
 
 /** Thrown inside a transaction whose key another one took meanwhile. */

@@ -9,6 +9,7 @@ import { type HttpServer, principalOf } from '@pilotfish/http';
 import type { TenantTransaction } from '@pilotfish/store';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { keyPurposes } from '../identity.ts';
 import type { ApiDeps, Handlers, OpenCall, TenantCall } from './call.ts';
 import {
   describeRequest,
@@ -73,6 +74,7 @@ function openCarrier(operation: Operation, handler: AnyOpenHandler, deps: ApiDep
 }
 
 function tenantCarrier(operation: Operation, handler: AnyTenantHandler, deps: ApiDeps) {
+  const hashKey = deps.keys.derive(keyPurposes.idempotency);
   return async (request: FastifyRequest): Promise<unknown> => {
     const input = inputOf(request);
     const principal = principalOf(request);
@@ -80,7 +82,7 @@ function tenantCarrier(operation: Operation, handler: AnyTenantHandler, deps: Ap
     const context = await enterTenantOf(store, operation, input, principal, request.trace);
     const now = deps.clock.now();
     const key = keyOf(operation, request);
-    const idempotent = key === null ? null : describeRequest(key, operation, input);
+    const idempotent = key === null ? null : describeRequest(hashKey, key, operation, input);
     const repeated = () =>
       idempotent === null ? null : store.tenant(context, (tx) => findAnswer(tx, now, idempotent));
     const before = await repeated();
