@@ -1,5 +1,5 @@
 import type { EnvironmentStatus, Status } from '@pilotfish/contracts/http';
-import { serviceState } from '@pilotfish/domain-deploy';
+import { serviceState, statusDetails } from '@pilotfish/domain-deploy';
 import { type EnvironmentId, Fault } from '@pilotfish/kernel';
 import {
   countOpenRequests,
@@ -180,44 +180,8 @@ function serviceStatus(
       : { last_deployment_date: service.lastDeployedAt.toString() }),
     is_part_last_deployment: isPart,
     ...(executionId === null ? {} : { execution_id: executionId }),
-    status_details: {
-      action: part?.action ?? 'UNKNOWN',
-      status: actionStatus(part, isPart ? last : undefined),
-      sub_action: 'NONE',
-    },
+    status_details: statusDetails(part, isPart ? last.status : undefined),
     deployment_request_id: executionId,
     deployment_requests_count: requests,
   };
-}
-
-function actionStatus(
-  part: ExecutionServiceRow | null,
-  execution: ExecutionRow | undefined,
-): Status['status_details']['status'] {
-  if (part === null) return 'NEVER';
-  switch (part.progress) {
-    case 'QUEUED':
-      return 'QUEUED';
-    case 'DEPLOYED':
-    case 'STOPPED':
-    case 'DELETED':
-      return 'SUCCESS';
-    case 'BUILD_FAILED':
-    case 'DEPLOY_FAILED':
-    case 'STOP_FAILED':
-    case 'DELETE_FAILED':
-      return 'ERROR';
-    case 'CANCELED':
-    case 'SKIPPED':
-      return 'CANCELED';
-    case 'FETCHING':
-    case 'BUILDING':
-    case 'STARTING':
-    case 'SWITCHING':
-    case 'STOPPING':
-    case 'DELETING':
-      return execution?.status === 'CANCELING' ? 'CANCELING' : 'ONGOING';
-    default:
-      return 'ONGOING';
-  }
 }

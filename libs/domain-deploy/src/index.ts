@@ -23,6 +23,7 @@ export {
   type OpenExecution,
   type QueuePolicy,
 } from './queue/decide-enqueue.ts';
+export { type StatusPart, statusDetails } from './status/status-details.ts';
 export {
   type ExecutionStatus,
   environmentState,

@@ -9,7 +9,7 @@ import {
   updateOrganization,
 } from '@pilotfish/store';
 import type { ApiDeps } from '../api/call.ts';
-import { organizationWire } from '../routes/organizations.ts';
+import { organizationWire } from '../routes/organization-wire.ts';
 import { defined } from '../routes/wire.ts';
 import { createOrganization } from './create-organization.ts';
 

@@ -5,7 +5,7 @@ import type {
   Origin,
   Release,
 } from '@pilotfish/contracts/http';
-import { environmentState, serviceState } from '@pilotfish/domain-deploy';
+import { environmentState, serviceState, statusDetails } from '@pilotfish/domain-deploy';
 import type { ReleaseId, ServiceId } from '@pilotfish/kernel';
 import {
   type ExecutionRow,
@@ -28,7 +28,6 @@ import { deployApplication } from '../handlers/deploy-application.ts';
 import { deployEnvironment } from '../handlers/deploy-environment.ts';
 import { rollbackApplication } from '../handlers/rollback-application.ts';
 import { stopEnvironment } from '../handlers/stop-environment.ts';
-import { statusDetails } from './statuses.ts';
 import { instantText } from './wire.ts';
 
 /** Releases of a service in a list. */
@@ -99,7 +98,7 @@ function serviceWire(
         : null,
       build_pod_name: '',
     },
-    status_details: statusDetails({ part, execution }),
+    status_details: statusDetails(part, execution.status),
     icon_uri: service?.iconUri ?? '',
     total_duration: durationText(part.startedAt, part.endedAt ?? rows.now),
   };

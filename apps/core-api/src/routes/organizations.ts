@@ -1,39 +1,16 @@
-import type { Organization, Plan } from '@pilotfish/contracts/http';
+import type { Organization } from '@pilotfish/contracts/http';
 import { Fault } from '@pilotfish/kernel';
 import {
   appendAudit,
   deleteOrganization,
-  findOwner,
   getOrganization,
-  type OrganizationRow,
-  type TenantTransaction,
   updateOrganization,
 } from '@pilotfish/store';
 import type { Handlers } from '../api/call.ts';
 import { contextFor } from '../api/tenant.ts';
 import { createOwnOrganization } from '../handlers/create-own-organization.ts';
-import { defined, timesOf } from './wire.ts';
-
-export async function organizationWire(
-  tx: TenantTransaction,
-  row: OrganizationRow,
-): Promise<Organization> {
-  const owner = await findOwner(tx);
-  const plan = row.plan as Plan;
-  return {
-    id: row.id,
-    ...timesOf(row),
-    name: row.name,
-    description: row.description,
-    plan,
-    website_url: row.websiteUrl,
-    repository: row.repository,
-    logo_url: row.logoUrl,
-    icon_url: row.iconUrl,
-    ...(owner === null ? {} : { owner }),
-    organization_plan: { plan },
-  };
-}
+import { organizationWire } from './organization-wire.ts';
+import { defined } from './wire.ts';
 
 export const organizationRoutes: Handlers<
   | 'listOrganization'

@@ -1,5 +1,5 @@
-import type { EnvironmentStatus, Origin, Status, StatusDetails } from '@pilotfish/contracts/http';
-import { environmentState, isFinalProgress } from '@pilotfish/domain-deploy';
+import type { EnvironmentStatus, Origin, Status } from '@pilotfish/contracts/http';
+import { environmentState, statusDetails } from '@pilotfish/domain-deploy';
 import { type EnvironmentId, Fault, type ServiceId } from '@pilotfish/kernel';
 import {
   countOpenRequests,
@@ -27,26 +27,6 @@ interface LastPart {
 
 function seconds(from: Temporal.Instant, to: Temporal.Instant): number {
   return Math.round(from.until(to).total('seconds'));
-}
-
-/** The last action on a service and how far it came, in the words of the API. */
-export function statusDetails(last: LastPart | undefined): StatusDetails {
-  if (last === undefined) return { action: 'UNKNOWN', status: 'NEVER', sub_action: 'NONE' };
-  const { action, progress } = last.part;
-  const status = actionStatus(progress, last.execution);
-  return { action, status, sub_action: 'NONE' };
-}
-
-function actionStatus(
-  progress: ExecutionServiceRow['progress'],
-  execution: ExecutionRow | undefined,
-): StatusDetails['status'] {
-  if (!isFinalProgress(progress)) {
-    if (execution?.status === 'CANCELING') return 'CANCELING';
-    return progress === 'QUEUED' ? 'QUEUED' : 'ONGOING';
-  }
-  if (progress.endsWith('_FAILED')) return 'ERROR';
-  return progress === 'CANCELED' || progress === 'SKIPPED' ? 'CANCELED' : 'SUCCESS';
 }
 
 function serviceWire(
@@ -77,7 +57,7 @@ function serviceWire(
       },
     }),
     ...(service.lastExecutionId && { execution_id: service.lastExecutionId }),
-    status_details: statusDetails(last),
+    status_details: statusDetails(last?.part ?? null, last?.execution?.status),
     deployment_request_id: service.lastExecutionId,
     deployment_requests_count: openRequests,
   };
