@@ -8,16 +8,14 @@
 import { randomBytes } from 'node:crypto';
 import type { InstanceState, InstanceStatus } from '@pilotfish/contracts';
 import { backoffDelayMs, type Clock, Fault } from '@pilotfish/kernel';
+import { untilNotAlive } from './liveness.ts';
 import type { OutputCollector } from './logs/output-collector.ts';
 import type { Ports } from './ports.ts';
 import { endMembers } from './process/end-members.ts';
-import {
-  markNames,
-  type ProcessHost,
-  type RunEnd,
-  type RunningProcess,
-} from './process/process-host.ts';
+import type { ProcessHost, RunEnd, RunningProcess } from './process/process-host.ts';
 import type { InstanceRecord, RecordStore, RunRecord } from './record-store.ts';
+import { describeEnd, endOf, mayStartAgain } from './run-end.ts';
+import { startOptions } from './start-options.ts';
 import { systemFault } from './system-fault.ts';
 
 export interface InstanceDeps {
@@ -136,13 +134,13 @@ export class Instance {
       process ??= await this.#start();
       this.#firstTry.resolve();
       if (process !== null) {
-        const end = await Promise.race([process.ended, this.#stopAsked.promise]);
+        const end = await this.#untilEnd(process);
         if (end === 'stop') break;
         await this.#afterEnd(end);
         process = null;
-        if (!this.#mayStartAgain(end)) {
+        if (!mayStartAgain(this.#record.spec.restart, end)) {
           await this.#saveOrWarn({ desired: 'ended' });
-          this.#become('exited', describeEnd(end));
+          this.#become('exited', this.#message);
           return;
         }
       } else if (this.#record.spec.restart.when === 'never') {
@@ -178,8 +176,8 @@ export class Instance {
 
   /** Null when it could not be started; the message says why. */
   async #start(): Promise<RunningProcess | null> {
-    const { host, collector, ports, store } = this.#deps;
-    const { instanceId, port, spec } = this.#record;
+    const { host, collector, ports } = this.#deps;
+    const { port, spec } = this.#record;
     const run: RunRecord = {
       runId: `${host.supervisorId}.${randomBytes(8).toString('hex')}`,
       process: null,
@@ -191,33 +189,56 @@ export class Instance {
         throw new Fault('unavailable', `Port ${port} is in use by another program.`);
       }
       await this.#save({ run });
-      const place = store.makePlace(instanceId);
       collector.attach(this.#outputOf(run));
-      const process = await host.start({
-        argv: spec.argv.map((argument) => withPort(argument, port)),
-        cwd: spec.cwd,
-        env: {
-          PATH: this.#deps.applicationPath,
-          HOME: place.home,
-          TMPDIR: place.tmp,
-          ...spec.env,
-          PORT: String(port),
-          [markNames.instance]: instanceId,
-          [markNames.run]: run.runId,
-        },
-        ...collector.paths(run.runId),
-      });
+      const process = await host.start(startOptions(this.#deps, this.#record, run));
+      if ('reason' in process) {
+        const { exitCode: code, reason } = process;
+        await this.#startFailed(run, reason, { code, signal: null, reason, at: this.#now() });
+        return null;
+      }
       // Not durable is no harm: the process is found again by its mark.
       await this.#saveOrWarn({ run: { ...run, process: process.identity } });
       this.#become('running', '');
       return process;
     } catch (error) {
       const { detail } = systemFault(error, `starting ${spec.argv[0]}`);
-      await this.#finishOutput(run, detail);
-      await this.#saveOrWarn({ run: null, failures: this.#record.failures + 1 });
-      this.#message = detail;
+      await this.#startFailed(run, detail, this.#record.exit);
       return null;
     }
+  }
+
+  async #startFailed(run: RunRecord, sentence: string, exit: InstanceRecord['exit']) {
+    await this.#finishOutput(run, sentence);
+    await this.#saveOrWarn({ run: null, exit, failures: this.#record.failures + 1 });
+    this.#message = sentence;
+  }
+
+  /** Waits for the end of a process, and brings it about where it is alive no more by its probe. */
+  async #untilEnd(process: RunningProcess): Promise<RunEnd | 'stop'> {
+    const { run, spec, port } = this.#record;
+    const { liveness } = spec;
+    const end = Promise.race([process.ended, this.#stopAsked.promise]);
+    if (liveness === null || run === null) return await end;
+    const options = startOptions(this.#deps, this.#record, run);
+    const question = { liveness, port, options, startedAt: run.startedAt };
+    const over = new AbortController();
+    const first = await Promise.race([end, untilNotAlive(this.#deps, question, over.signal)]);
+    over.abort();
+    return typeof first !== 'string' && 'notAlive' in first
+      ? await this.#endSick(process, run, first.notAlive)
+      : first;
+  }
+
+  /** With its usual grace, which a stop that is asked for meanwhile may shorten. */
+  async #endSick(process: RunningProcess, run: RunRecord, reason: string): Promise<RunEnd> {
+    const { clock, collector, logger } = this.#deps;
+    const { instanceId, spec } = this.#record;
+    logger.warn({ instanceId }, reason);
+    collector.note(this.#outputOf(run), reason);
+    this.#become('running', reason);
+    const killAtMs = clock.monotonicMs() + spec.stopGraceSeconds * 1000;
+    await this.#endAll(() => Math.min(killAtMs, this.#stop?.killAtMs ?? killAtMs));
+    return { ...(await endOf(process, clock)), reason };
   }
 
   async #afterEnd(end: RunEnd): Promise<void> {
@@ -231,12 +252,7 @@ export class Instance {
     const stable = ran >= spec.restart.stableSeconds;
     const exit = { ...end, at: this.#now() };
     await this.#saveOrWarn({ run: null, exit, failures: stable ? 1 : failures + 1 });
-    this.#message = describeEnd(end);
-  }
-
-  #mayStartAgain(end: RunEnd): boolean {
-    const { when } = this.#record.spec.restart;
-    return when === 'always' || (when === 'on_failure' && end.code !== 0);
+    this.#message = end.reason ?? describeEnd(end);
   }
 
   async #backOff(): Promise<void> {
@@ -245,7 +261,8 @@ export class Instance {
     // Half of the wait is random: instances that fell together do not rise together.
     const delayMs = backoffDelayMs(spec.restart, Math.max(0, failures - 1), 0.5 + random() / 2);
     this.#nextStartAt = this.#now(delayMs);
-    this.#become('backing_off', `${this.#message} Starts again in ${inSeconds(delayMs)}.`);
+    const seconds = (delayMs / 1000).toFixed(delayMs < 10_000 ? 1 : 0);
+    this.#become('backing_off', `${this.#message} Starts again in ${seconds} s.`);
     const woken = new AbortController();
     const waited = clock.sleep(delayMs, woken.signal).catch(() => {});
     await Promise.race([waited, this.#stopAsked.promise]);
@@ -261,11 +278,7 @@ export class Instance {
     const { run } = this.#record;
     this.#leftOver = await this.#endAll(() => stop.killAtMs);
     if (process !== null && run !== null) {
-      // An adopted one is no child: its end is noticed a moment later, its code perhaps never.
-      const end = await Promise.race([
-        process.ended,
-        clock.sleep(1000).then(() => ({ code: null, signal: null })),
-      ]);
+      const end = await endOf(process, clock);
       await this.#finishOutput(run, 'Stopped.');
       await this.#saveOrWarn({ run: null, exit: { ...end, at: this.#now() }, failures: 0 });
     }
@@ -332,18 +345,4 @@ export class Instance {
     const at = this.#deps.clock.now().add({ milliseconds: plusMs });
     return at.toString({ smallestUnit: 'millisecond' });
   }
-}
-
-function withPort(argument: string, port: number): string {
-  return argument.replace(/\$\{PORT\}|\$PORT(?!\w)/g, String(port));
-}
-
-function describeEnd({ code, signal }: RunEnd): string {
-  if (signal !== null) return `Ended by signal ${signal}.`;
-  if (code !== null) return `Ended with exit code ${code}.`;
-  return 'Ended while the supervisor was away.';
-}
-
-function inSeconds(delayMs: number): string {
-  return `${(delayMs / 1000).toFixed(delayMs < 10_000 ? 1 : 0)} s`;
 }

@@ -56,13 +56,15 @@ test('a policy decides whether what ended is started again', async () => {
 });
 
 test.each([
-  ['an unknown command', ['no-such-command'], {}, 'was not found'],
-  ['a folder that is not there', ['true'], { cwd: '/no/such/folder' }, 'does not exist'],
-  ['a file that is no program', ['/etc/passwd'], {}, 'may not be executed'],
-])('%s is told and tried again', async (_, argv, change, sentence) => {
+  ['an unknown command', ['no-such-command'], {}, 'was not found', 127],
+  ['a file that does not exist', ['/no/such/command'], {}, 'does not exist', 127],
+  ['a file that is no program', ['/etc/passwd'], {}, 'may not be executed', 126],
+  ['a folder that is not there', ['true'], { cwd: '/no/such/folder' }, 'does not exist', undefined],
+])('%s is told and tried again', async (_, argv, change, sentence, code) => {
   const status = await harness.put('a', harness.spec(argv, change));
   expect(status).toMatchObject({ state: 'backing_off', pid: null });
   expect(status.message).toContain(sentence);
+  expect(status.exit?.code).toBe(code);
 });
 
 test('a specification that makes no sense is refused without repeating its values', async () => {

@@ -27,6 +27,7 @@ export {
   type MetricDescription,
   type Metrics,
 } from './metrics.ts';
+export { type ProbeResult, probeExec, probeHttp, probeTcp } from './probe.ts';
 export {
   identifyNewChild,
   identifyProcess,

@@ -151,6 +151,18 @@ require('node:http').createServer((_, response) => response.end('by argument'))
     if (!outcome.ok) expect(outcome.explanation.summary).toContain(`port ${port}`);
   });
 
+  test('that never listens is told on which port it should', async () => {
+    const { outcome } = await deployed(
+      node(`console.log('port ' + process.env.PORT); setInterval(() => {}, 1000);`),
+    );
+    expect(outcome).toMatchObject({ ok: false, explanation: { cause: 'NEVER_HEALTHY' } });
+    if (outcome.ok) return;
+    const { summary, suggestion, lines } = outcome.explanation;
+    const port = /^port (\d+)$/.exec(lines.at(-1) ?? '')?.[1];
+    expect(summary).toContain(`did not listen on port ${port}, which the variable PORT names`);
+    expect(suggestion).toContain('PORT');
+  });
+
   test('that answers only errors is not healthy', async () => {
     const { service, outcome } = await deployed(
       node(`require('node:http').createServer((_, response) => {
@@ -224,11 +236,6 @@ require('node:http').createServer((_, response) => response.end('CommonJS'))
     });
     await rm(join(harness.folder, 'package.json'));
     expect(outcome).toEqual({ ok: true });
-  });
-
-  test('whose command does not exist is told so', async () => {
-    const { outcome } = await deployed(pageApplication('x'), { command: ['no-such-program'] });
-    expect(outcome).toMatchObject({ ok: false, explanation: { cause: 'CRASHED_ON_START' } });
   });
 
   test('of a commit that is not there is refused', async () => {

@@ -281,9 +281,13 @@ for (let i = 0; i < 10000; i += 1) console.log('line ' + i);
   test('that take too long are ended and say so', async () => {
     const service = contractService(harness);
     const token = `token-${randomUUID()}`;
-    const release = await service.release(stubbornBuild(token), { buildSecondsMax: 1 });
+    const release = await service.release(stubbornBuild(token), { buildSecondsMax: 3 });
     const outcome = await service.run('build', release);
-    expect(outcome).toMatchObject({ ok: false, explanation: { cause: 'BUILD_TIMEOUT' } });
     expect(processesWith(token)).toEqual([]);
+    expect(outcome).toMatchObject({ ok: false, explanation: { cause: 'BUILD_TIMEOUT' } });
+    if (outcome.ok) return;
+    expect(outcome.explanation.summary).toContain('after 3 seconds, while `npm run build` ran');
+    expect(outcome.explanation.lines).toContain('building');
+    expect(outcome.explanation.suggestion).toContain('Raise the build time');
   });
 });

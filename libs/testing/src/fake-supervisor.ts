@@ -134,12 +134,17 @@ function watch(instance: Running): void {
       status.lastLines = [...status.lastLines, ...text.split('\n').filter(Boolean)].slice(-20);
     });
   }
-  child.once('error', (thrown) => {
+  child.once('error', (thrown: NodeJS.ErrnoException) => {
+    const notFound = thrown.code === 'ENOENT';
+    const why = notFound ? 'was not found on its PATH' : 'may not be executed';
+    const reason = `The command ${instance.spec.argv[0]} ${why}.`;
+    const at = systemClock.now().toString();
     status.state = 'backing_off';
-    status.message = thrown.message;
-    status.exit = { code: null, signal: null, at: systemClock.now().toString() };
+    status.message = `${reason} Starts again in 0.5 s.`;
+    status.exit = { code: notFound ? 127 : 126, signal: null, reason, at };
   });
   child.once('close', (code, signal) => {
+    if (child.pid === undefined) return;
     status.pid = null;
     status.exit = { code, signal, at: systemClock.now().toString() };
     // The real one starts it again after a while; its status until then is this one.

@@ -38,7 +38,8 @@ export function createFakeTargetHarness(): TargetHarness {
     const variables = { ...release.variables, ...context.secrets };
     if (name === 'build') return await build(files, context);
     if (name === 'start') pages.set(release.releaseId, pageOf(files, variables));
-    return name === 'await_healthy' ? crashOf(files, context, variables) : null;
+    if (name !== 'await_healthy') return null;
+    return unstartable(release.command, files) ?? crashOf(files, context, variables);
   }
 
   const create = (): FakeTarget => createFakeTarget({ ledger, behave });
@@ -83,6 +84,14 @@ async function build(files: Files, context: StepContext): Promise<StepOutcome | 
   if (script.includes('setInterval')) return await untilAborted(context.signal);
   if (!script.includes('process.exit')) return null;
   return failedStep('BUILD_FAILED', 'The build failed', 'Read its last lines', lines);
+}
+
+/** Every command but Node itself is one that cannot be started; files are not executable. */
+function unstartable([program = 'node']: readonly string[], files: Files): StepOutcome | null {
+  if (program === 'node') return null;
+  const isFile = files[program.replace('./', '')] !== undefined;
+  const why = isFile ? 'may not be executed' : 'was not found on its PATH';
+  return failedStep('CRASHED_ON_START', `The command ${program} ${why}.`, `Mend ${program}`);
 }
 
 function crashOf(files: Files, context: StepContext, variables: Variables): StepOutcome | null {

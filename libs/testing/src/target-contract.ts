@@ -44,6 +44,7 @@ export function testTargetContract(name: string, create: () => Promise<TargetHar
     afterAll(() => harness?.close());
     testDeploying(() => harness);
     testFailing(() => harness);
+    testUnstartable(() => harness);
     testEnding(() => harness);
     testCandidates(() => harness);
   });
@@ -169,6 +170,26 @@ function testFailing(current: Harness): void {
     expect(outcome.ok).toBe(false);
     expect(JSON.stringify([outcome, service.lines])).not.toContain(secret);
   });
+}
+
+/** What can never run, and is told so at once. */
+function testUnstartable(current: Harness): void {
+  test.each([
+    ['no-such-program', 'was not found on its PATH'],
+    ['./server.js', 'may not be executed'],
+  ])(
+    'the command %s, which cannot be started, fails at once and is named',
+    async (program, why) => {
+      const service = contractService(current());
+      const release = await service.release(pageApplication('unused'), { command: [program] });
+      const outcome = await service.deploy(release);
+      expect(outcome).toMatchObject({ ok: false, explanation: { cause: 'CRASHED_ON_START' } });
+      if (outcome.ok) return;
+      expect(outcome.explanation.summary).toBe(`The command ${program} ${why}.`);
+      expect(outcome.explanation.suggestion).toContain(program);
+      expect(await service.run('abandon', release)).toEqual({ ok: true });
+    },
+  );
 }
 
 /** How things end: canceled, stopped, deleted. */

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { type Clock, Fault } from '@pilotfish/kernel';
-import { errnoOf, isExhaustion, systemFault } from '../system-fault.ts';
+import { errnoOf, systemFault } from '../system-fault.ts';
 import { membersOf } from './members.ts';
 import {
   isAlive,
@@ -24,6 +24,14 @@ export const markNames = { instance: 'PILOTFISH_INSTANCE_ID', run: 'PILOTFISH_RU
 export interface RunEnd {
   readonly code: number | null;
   readonly signal: string | null;
+  /** Why it was ended, where nobody asked for it. */
+  readonly reason?: string;
+}
+
+/** A command that cannot ever start: the exit code that a shell would give it, and why. */
+export interface Unstartable {
+  readonly exitCode: 126 | 127;
+  readonly reason: string;
 }
 
 /** One started or adopted process. */
@@ -51,8 +59,8 @@ export interface Membership {
 export interface ProcessHost {
   /** The random id of this supervisor's state folder: the front of every run id it gives out. */
   readonly supervisorId: string;
-  /** @throws Fault: `invalid_input` where the command cannot ever start, `unavailable` where the machine is exhausted. */
-  start(options: StartOptions): Promise<RunningProcess>;
+  /** @throws Fault: `invalid_input` where its folder is missing, `unavailable` where the machine is exhausted. */
+  start(options: StartOptions): Promise<RunningProcess | Unstartable>;
   /** The process of a record, if the same one still runs. */
   adopt(identity: ProcessIdentity): RunningProcess | null;
   /** The first process of a run whose start was not recorded to its end. */
@@ -143,7 +151,10 @@ function sendSignal(entry: ProcessEntry, signal: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
-async function startProcess(options: StartOptions, bootId: string): Promise<RunningProcess> {
+async function startProcess(
+  options: StartOptions,
+  bootId: string,
+): Promise<RunningProcess | Unstartable> {
   const [command, ...args] = options.argv;
   if (command === undefined) throw new Fault('invalid_input', 'The command is empty.');
   if (!isFolder(options.cwd)) {
@@ -162,7 +173,9 @@ async function startProcess(options: StartOptions, bootId: string): Promise<Runn
     });
     return await started(child, bootId);
   } catch (error) {
-    throw startFault(error, command);
+    const unstartable = readUnstartable(errnoOf(error), command);
+    if (unstartable !== null) return unstartable;
+    throw systemFault(error, `starting ${command}`);
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
@@ -186,18 +199,21 @@ function started(child: ChildProcess, bootId: string): Promise<RunningProcess> {
   });
 }
 
-function startFault(error: unknown, command: string): Fault {
-  if (error instanceof Fault) return error;
-  if (isExhaustion(error)) return systemFault(error, `starting ${command}`);
-  switch (errnoOf(error)) {
+function readUnstartable(errno: string, command: string): Unstartable | null {
+  switch (errno) {
     case 'ENOENT':
-      return new Fault('invalid_input', `The command ${command} was not found on its PATH.`);
+      return {
+        exitCode: 127,
+        reason: command.includes('/')
+          ? `The command ${command} does not exist, or the program that its first line names.`
+          : `The command ${command} was not found on its PATH.`,
+      };
     case 'EACCES':
-      return new Fault('invalid_input', `The command ${command} may not be executed.`);
+      return { exitCode: 126, reason: `The command ${command} may not be executed.` };
     case 'ENOEXEC':
-      return new Fault('invalid_input', `The command ${command} is no program of this machine.`);
+      return { exitCode: 126, reason: `The command ${command} is no program of this machine.` };
     default:
-      return systemFault(error, `starting ${command}`);
+      return null;
   }
 }
 

@@ -19,6 +19,7 @@ import type { EnvironmentId, ReleaseId, ServiceId } from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
 import { LogLine } from '../messages/control.ts';
+import { Probe } from '../messages/task.ts';
 
 /** Chosen by the engine, never used for another start of other content. Part of file names. */
 export const InstanceId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/);
@@ -39,6 +40,17 @@ const RestartPolicy = z.strictObject({
   /** A run that lasted this long starts the back-off from the beginning again. */
   stableSeconds: z.int().min(1).max(3600).default(30),
 });
+
+/**
+ * Whether a running process still does its work. Failing it `failureThreshold` times in a row ends
+ * the process like a crash; one success clears the count, whatever `successThreshold` says. The
+ * port that a probe names is that of the service; asked is the one that was reserved.
+ */
+const LivenessProbe = Probe.extend({
+  /** The host name that an HTTP probe asks for. */
+  host: z.string(),
+});
+export type LivenessProbe = z.infer<typeof LivenessProbe>;
 
 /** One running copy of one release. */
 export const InstanceSpec = z.strictObject({
@@ -61,6 +73,8 @@ export const InstanceSpec = z.strictObject({
   /** Between SIGTERM and SIGKILL. */
   stopGraceSeconds: z.int().min(0).max(600).default(10),
   restart: RestartPolicy.prefault({}),
+  /** Null: its process running is all that is asked. */
+  liveness: LivenessProbe.nullable().default(null),
 });
 export type InstanceSpec = z.infer<typeof InstanceSpec>;
 /** What a client has to say: everything with a default may be left out. */
@@ -76,10 +90,15 @@ export type InstanceSpecInput = z.input<typeof InstanceSpec>;
 export const InstanceState = z.enum(['starting', 'running', 'backing_off', 'exited', 'stopped']);
 export type InstanceState = z.infer<typeof InstanceState>;
 
-/** How a run ended. Both null: it ended while no supervisor was there to hear of it. */
+/**
+ * How a run ended. Code and signal null: it ended while no supervisor was there to hear of it. A
+ * command that can never be started ends as a shell would say it: 127 not found, 126 not executable.
+ */
 export const InstanceExit = z.looseObject({
   code: z.int().nullable(),
   signal: z.string().nullable(),
+  /** A sentence for users where it did not end by itself: never started, or alive no more. */
+  reason: z.string().exactOptional(),
   at: InstantText,
 });
 export type InstanceExit = z.infer<typeof InstanceExit>;

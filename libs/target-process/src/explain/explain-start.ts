@@ -12,8 +12,11 @@ import {
 export interface CrashedStart {
   readonly code: number | null;
   readonly signal: string | null;
-  /** The supervisor's own sentence, e.g. that the command does not exist; may be empty. */
+  /** The supervisor's sentence about its state; may be empty. */
   readonly message: string;
+  /** The supervisor's sentence where it did not end by itself: never started, or alive no more. */
+  readonly reason: string | null;
+  readonly command: string;
   /** The newest lines that it wrote, free of secrets. */
   readonly tail: readonly string[];
 }
@@ -53,6 +56,7 @@ const startPatterns: readonly FailurePattern[] = [
 
 /** Why an instance ended before it was healthy. Pure. */
 export function explainCrash(crash: CrashedStart): StepOutcome {
+  if (crash.reason !== null) return explainReason(crash, crash.reason);
   const explained = explainByPattern(crash.tail, [...commonPatterns, ...startPatterns]);
   if (explained !== undefined) return explained;
   const tail = meaningful(crash.tail).slice(-20);
@@ -78,6 +82,17 @@ export function explainCrash(crash: CrashedStart): StepOutcome {
     'The last lines it wrote tell why; start it with the same variables in a fresh clone.',
     tail,
   );
+}
+
+function explainReason({ code, command, tail }: CrashedStart, reason: string): StepOutcome {
+  const suggestions: Readonly<Record<string, string>> = {
+    127: `Correct the start command, or add the package that brings ${command} to dependencies and commit the lockfile.`,
+    126: `Start it by the program that reads it, e.g. \`node ${command}\`, or make it executable: \`git update-index --chmod=+x ${command}\`.`,
+  };
+  const forProbe =
+    'Look at its own lines for what it waits for; if it only needs longer, give its liveness probe a longer initial delay or timeout.';
+  const suggestion = suggestions[String(code)] ?? forProbe;
+  return failedStep('CRASHED_ON_START', reason, suggestion, meaningful(tail).slice(-20));
 }
 
 function howItEnded(crash: CrashedStart): string {
@@ -109,8 +124,8 @@ export function explainNeverHealthy(failure: NeverHealthy): StepOutcome {
   }
   if (onPort.length === 0) {
     return failed(
-      `The application runs, but did not listen on its port within ${afterSeconds} seconds.`,
-      'Let it listen on the port that the variable PORT names; if it needs longer to start, set a readiness probe with an initial delay.',
+      `The application runs, but did not listen on port ${port}, which the variable PORT names, within ${afterSeconds} seconds.`,
+      'Let it listen on the port that PORT names, e.g. `server.listen(process.env.PORT)`; if it needs longer to start, set a readiness probe with an initial delay.',
     );
   }
   if (!onPort.some((each) => each.address === '*' || each.address === '127.0.0.1')) {
@@ -128,10 +143,14 @@ export function explainNeverHealthy(failure: NeverHealthy): StepOutcome {
 /** The part of an instance's status that explains its end. */
 export function crashOf(
   instance: InstanceStatus,
+  command: string,
   tail: readonly string[],
   scrub: (text: string) => string,
 ): CrashedStart {
+  const { reason } = instance.exit ?? {};
   return {
+    reason: reason === undefined ? null : scrub(reason),
+    command: scrub(command),
     code: instance.exit?.code ?? null,
     signal: instance.exit?.signal ?? null,
     message: scrub(instance.message),

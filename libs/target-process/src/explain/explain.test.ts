@@ -34,7 +34,7 @@ function install(name: string) {
 }
 
 function crash(change: Partial<CrashedStart>) {
-  const ended = { code: 1, signal: null, message: '', tail: [] };
+  const ended = { code: 1, signal: null, message: '', reason: null, command: 'foo', tail: [] };
   return explained(explainCrash({ ...ended, ...change }));
 }
 
@@ -190,12 +190,20 @@ describe('an application that crashed', () => {
     expect(crash({ code: 0 }).suggestion).toContain('keep running');
   });
 
-  test('without a word shows what the supervisor says', () => {
-    const { summary } = crash({
-      code: null,
-      message: 'The command foo was not found on its PATH.',
-    });
-    expect(summary).toContain('The command foo was not found on its PATH');
+  test('while no supervisor looked shows what the next one says', () => {
+    const { summary } = crash({ code: null, message: 'Ended while the supervisor was away.' });
+    expect(summary).toContain('Ended while the supervisor was away');
+  });
+
+  test.each([
+    [127, 'The command foo was not found on its PATH.', 'Correct the start command'],
+    [126, 'The command foo may not be executed.', 'chmod=+x foo'],
+    [null, 'Failed its liveness probe: GET /live answers 500.', 'liveness probe'],
+  ])('with code %s for a reason that the supervisor knows is told it', (code, reason, hint) => {
+    const { cause, summary, suggestion } = crash({ code, reason, message: `${reason} And more.` });
+    expect(cause).toBe('CRASHED_ON_START');
+    expect(summary).toBe(reason);
+    expect(suggestion).toContain(hint);
   });
 });
 
@@ -210,8 +218,8 @@ describe('an application that never became healthy', () => {
     expect(suggestion).toContain('PORT');
   });
 
-  test('without any port is not said to listen', () => {
-    expect(never([]).summary).toContain('did not listen');
+  test('without any port is told which one it should listen on', () => {
+    expect(never([]).summary).toContain('did not listen on port 4100');
   });
 
   test('on another address is told that the edge cannot reach it', () => {

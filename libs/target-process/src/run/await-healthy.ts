@@ -1,6 +1,6 @@
 import type { InstanceStatus, Probe, ServiceRelease } from '@pilotfish/contracts';
 import { type Clock, Fault } from '@pilotfish/kernel';
-import { type ProbeResult, probeExec, probeHttp, probeTcp } from './probe.ts';
+import { type ProbeResult, probeExec, probeHttp, probeTcp } from '@pilotfish/runtime';
 import type { Supervisor } from './supervisor-client.ts';
 
 export type Health =

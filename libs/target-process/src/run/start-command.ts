@@ -25,7 +25,7 @@ export async function instanceSpec(
   context: StepContext,
   artefact: Artefact,
 ): Promise<InstanceSpecInput> {
-  const { release, serviceId } = step.service;
+  const { release, serviceId, host } = step.service;
   assert(release !== null, `${step.name} needs a release`);
   const cwd = join(deps.layout.releaseApp(serviceId, release.releaseId), artefact.folder);
   const path = await deps.toolchain.path(artefact.plan.node);
@@ -48,6 +48,7 @@ export async function instanceSpec(
       ...secrets,
     },
     stopGraceSeconds: deps.stopGraceSeconds,
+    liveness: release.liveness === null ? null : { ...release.liveness, host },
   };
 }
 

@@ -36,7 +36,9 @@ export async function awaitHealthyStep(
   const failed =
     results.find(({ state }) => state === 'crashed') ??
     results.find(({ state }) => state === 'unhealthy');
-  if (failed !== undefined) return explain(deps, failed, scrub, context.signal);
+  if (failed !== undefined) {
+    return explain(deps, failed, { scrub, command: spec.argv[0] ?? '' }, context.signal);
+  }
   const slowestMs = Math.max(
     ...results.map((each) => (each.state === 'healthy' ? each.afterMs : 0)),
   );
@@ -48,13 +50,13 @@ export async function awaitHealthyStep(
 async function explain(
   deps: StepDeps,
   health: Health,
-  scrub: Scrub,
+  { scrub, command }: { readonly scrub: Scrub; readonly command: string },
   signal: AbortSignal,
 ): Promise<StepOutcome> {
   if (health.state === 'healthy') return { ok: true };
   const { instance } = health;
   const tail = (await newestLines(deps, instance, signal)).map(scrub);
-  if (health.state === 'crashed') return explainCrash(crashOf(instance, tail, scrub));
+  if (health.state === 'crashed') return explainCrash(crashOf(instance, command, tail, scrub));
   return explainNeverHealthy({
     why: scrub(health.why),
     afterSeconds: health.afterSeconds,
