@@ -27,7 +27,12 @@ export {
   type MetricDescription,
   type Metrics,
 } from './metrics.ts';
-export { type ProbeResult, probeExec, probeHttp, probeTcp } from './probe.ts';
+export {
+  type ProbeResult,
+  probeExec,
+  probeHttp,
+  probeTcp,
+} from './probe.ts';
 export {
   identifyNewChild,
   identifyProcess,
@@ -42,19 +47,12 @@ export {
   type ServiceDefinition,
   type SupervisionDeps,
 } from './service.ts';
+export type { Span, SpanAttributes, SpanEnd, SpanOptions } from './span.ts';
 export {
   childTraceparent,
   newTraceparent,
   parseTraceparent,
   type TraceContext,
 } from './trace.ts';
-export {
-  inSpan,
-  type Span,
-  type SpanAttributes,
-  type SpanEnd,
-  type SpanOptions,
-  startSpan,
-  type TracingConfig,
-  tracingFields,
-} from './tracing.ts';
+export { inSpan, startSpan } from './tracing.ts';
+export { type TracingConfig, tracingFields } from './tracing-config.ts';

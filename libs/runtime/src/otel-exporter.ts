@@ -5,8 +5,9 @@
 import type { SpanContext, Tracer } from '@opentelemetry/api';
 import type { Sampler } from '@opentelemetry/sdk-trace';
 import { toFault, unreachable } from '@pilotfish/kernel';
+import type { Span, SpanExporter, SpanOptions } from './span.ts';
 import { formatTraceparent, parseTraceparent } from './trace.ts';
-import type { Span, SpanExporter, SpanOptions, TracingConfig } from './tracing.ts';
+import type { TracingConfig } from './tracing-config.ts';
 
 /** Spans that may wait; beyond it new ones are dropped, the service goes on. */
 const queueMax = 2048;

@@ -5,7 +5,8 @@
 import { type Clock, systemClock, toFault } from '@pilotfish/kernel';
 import { type Heap, keepSmall, ownHeap } from './keep-small.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { openTracing, type TracingConfig } from './tracing.ts';
+import { openTracing } from './tracing.ts';
+import type { TracingConfig } from './tracing-config.ts';
 
 export interface RunningService {
   /** Ends open work and releases everything; called once. */

@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { parseConfig } from './config.ts';
 import { createLogger } from './logger.ts';
 import { parseTraceparent } from './trace.ts';
-import { inSpan, isTracingOn, openTracing, startSpan, tracingFields } from './tracing.ts';
+import { inSpan, openTracing, startSpan } from './tracing.ts';
+import { isTracingOn, tracingFields } from './tracing-config.ts';
 
 const parent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 

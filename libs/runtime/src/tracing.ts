@@ -7,41 +7,10 @@
  * OpenTelemetry's own API, whether spans are collected must not change anybody's signature.
  */
 import { toFault } from '@pilotfish/kernel';
-import { z } from 'zod';
-import { fields } from './config.ts';
 import type { Logger } from './logger.ts';
+import type { Span, SpanExporter, SpanOptions } from './span.ts';
 import { childTraceparent } from './trace.ts';
-
-/** Values of a span's attributes. Ids are welcome here, secrets never. */
-export type SpanAttributes = Readonly<Record<string, string | number | boolean>>;
-
-export interface SpanOptions {
-  /** `traceparent` of what caused it; without a valid one a new trace begins. */
-  readonly parent: string | null | undefined;
-  /** `server` answers a caller, `consumer` takes from a queue, `producer` puts into one. */
-  readonly kind?: 'internal' | 'server' | 'consumer' | 'producer';
-  readonly attributes?: SpanAttributes;
-}
-
-export interface SpanEnd {
-  readonly attributes?: SpanAttributes;
-  /** Why it failed; only the part that a client may read is exported. */
-  readonly error?: unknown;
-}
-
-/** Something that has begun; ended once. */
-export interface Span {
-  /** W3C `traceparent`: what carries it is a child of this span. */
-  readonly traceparent: string;
-  end(end?: SpanEnd): void;
-}
-
-/** What carries out spans while they are exported. */
-export interface SpanExporter {
-  startSpan(name: string, options: SpanOptions): Span;
-  /** Sends what waits, and sends nothing after it. */
-  close(): Promise<void>;
-}
+import { isTracingOn, type TracingConfig } from './tracing-config.ts';
 
 let exporter: SpanExporter | undefined;
 
@@ -66,64 +35,6 @@ export async function inSpan<T>(
     span.end({ error });
     throw error;
   }
-}
-
-const samplers = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const;
-
-/**
- * The fields of a service's configuration that decide about tracing: `...tracingFields`. Headers,
- * certificates, compression and time-out are read by the exporter itself, by their standard names.
- */
-export const tracingFields = {
-  OTEL_SDK_DISABLED: fields.flag().default(false).describe('Exports nothing, whatever else is set'),
-  OTEL_EXPORTER_OTLP_ENDPOINT: z
-    .url()
-    .optional()
-    .describe(
-      'OpenTelemetry collector that gets the traces (OTLP over HTTP, also OTEL_EXPORTER_OTLP_HEADERS and the like); nothing is exported unless told',
-    ),
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z
-    .url()
-    .optional()
-    .describe('The same for traces alone, with the whole path'),
-  OTEL_TRACES_EXPORTER: z
-    .enum(['otlp', 'none'])
-    .optional()
-    .describe('`otlp` exports to the endpoint or to its default on this machine, `none` never'),
-  OTEL_TRACES_SAMPLER: z
-    .enum(samplers)
-    .default('parentbased_always_on')
-    .describe('Which traces are exported'),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce
-    .number()
-    .min(0)
-    .max(1)
-    .default(1)
-    .describe('The part of them, for the samplers by ratio'),
-  OTEL_BSP_SCHEDULE_DELAY: fields
-    .whole(10, 600_000)
-    .default(5000)
-    .describe('Milliseconds between two exports'),
-} as const;
-
-const TracingConfig = z.object(tracingFields);
-export type TracingConfig = z.infer<typeof TracingConfig>;
-
-/** Whether anybody asked for spans. */
-export function isTracingOn(config: TracingConfig): boolean {
-  if (config.OTEL_SDK_DISABLED) return false;
-  if (config.OTEL_TRACES_EXPORTER !== undefined) return config.OTEL_TRACES_EXPORTER !== 'none';
-  return (
-    config.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined ||
-    config.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT !== undefined
-  );
 }
 
 /**
