@@ -13,6 +13,7 @@ import { addGitRoutes, type OpenPushWithSlot } from './git-routes.ts';
 import { type HookSocket, openHookSocket } from './hook-socket.ts';
 import { createHousekeeping } from './housekeeping.ts';
 import { createPostDelivery } from './post-delivery.ts';
+import { createRemovedRepositories } from './removed.ts';
 import { createRepositories, type Repositories } from './repositories.ts';
 import { prepareServerFolder, removeLeftovers, type ServerFolder } from './server-folder.ts';
 import { createSpool, type Spool } from './spool.ts';
@@ -33,6 +34,8 @@ export interface AppDeps {
   readonly pushBytesMax: number;
   readonly backendsMax: number;
   readonly followMsMax: number;
+  /** How long the folder of a deleted repository stays. */
+  readonly removedKeptMs: number;
   /** The Node that runs hooks. */
   readonly node: string;
   /** See `gitEnvironment` of @pilotfish/git. */
@@ -53,7 +56,9 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
   const { logger, health, metrics, clock, key } = deps;
   const folder = await prepareServerFolder(deps);
   const git = createGit({ cacheFolder: folder.path, clock, environment: deps.gitEnvironment });
-  const repositories = createRepositories({ git, dataFolder: deps.dataFolder });
+  const { dataFolder, removedKeptMs: keptMs } = deps;
+  const removed = createRemovedRepositories({ dataFolder, keptMs, clock, logger });
+  const repositories = createRepositories({ git, removed, dataFolder });
   const coreApi = createCoreApi(deps.coreApiUrl);
   const openPushes = new Map<string, OpenPushWithSlot>();
   const { spool, hooks } = await openAnnouncing(deps, {
@@ -62,6 +67,7 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
     coreApi,
     openPushes,
   });
+  removed.start();
   const housekeeping = createHousekeeping({ git, gitConfigFile: folder.gitConfigFile, logger });
   const backend = createBackend({
     environment: deps.gitEnvironment,
@@ -104,7 +110,7 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
       closed.abort();
       await late;
       await spool.close();
-      await housekeeping.close();
+      await Promise.all([housekeeping.close(), removed.close()]);
     },
   };
 }

@@ -34,6 +34,10 @@ export const Config = z.object({
     .whole(0, 3600)
     .default(900)
     .describe('How long a push stays to show the log of its deployment; 0 shows none'),
+  GIT_SERVER_REMOVED_DAYS: fields
+    .whole(0, 3650)
+    .default(7)
+    .describe('How long the folder of a deleted repository is kept once its name is used again'),
   LOG_LEVEL: fields.logLevel().default('info').describe('Least severe level that is logged'),
   ...tracingFields,
 });

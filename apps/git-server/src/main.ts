@@ -42,6 +42,7 @@ await runService({
       pushBytesMax: config.GIT_SERVER_PUSH_BYTES_MAX,
       backendsMax: config.GIT_SERVER_BACKENDS_MAX,
       followMsMax: config.GIT_SERVER_FOLLOW_SECONDS_MAX * 1000,
+      removedKeptMs: config.GIT_SERVER_REMOVED_DAYS * 86_400_000,
       node: process.execPath,
       gitEnvironment: gitEnvironment(process.env),
     });

@@ -1,18 +1,14 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Git } from '@pilotfish/git';
 import { Fault, newId } from '@pilotfish/kernel';
-import { z } from 'zod';
-
-/** What is known of a repository where core-api is away; kept beside its objects. */
-const Identity = z.object({
-  repositoryId: z.uuid(),
-  organizationId: z.uuid(),
-  name: z.string(),
-  hookId: z.uuid(),
-  defaultBranch: z.string(),
-});
-export type RepositoryIdentity = z.infer<typeof Identity>;
+import {
+  type RepositoryIdentity,
+  readIdentity,
+  repositoryDrafts,
+  writeIdentity,
+} from './identity.ts';
+import type { RemovedRepositories } from './removed.ts';
 
 export interface Repository extends RepositoryIdentity {
   /** The bare repository. */
@@ -31,16 +27,13 @@ export interface Repositories {
   read(folder: string): Promise<Repository | null>;
 }
 
-const identityFile = 'pilotfish.json';
-/** Where repositories are prepared; nothing in it outlives the process. */
-export const repositoryDrafts = '.drafts';
-
 export interface RepositoriesDeps {
   readonly git: Git;
+  readonly removed: Pick<RemovedRepositories, 'setAside'>;
   readonly dataFolder: string;
 }
 
-export function createRepositories({ git, dataFolder }: RepositoriesDeps): Repositories {
+export function createRepositories({ git, removed, dataFolder }: RepositoriesDeps): Repositories {
   const opening = new Map<string, Promise<Repository>>();
   const folderOf = (organizationId: string, name: string) =>
     join(dataFolder, organizationId, `${name}.git`);
@@ -55,11 +48,7 @@ export function createRepositories({ git, dataFolder }: RepositoriesDeps): Repos
       }
       return { ...identity, folder };
     }
-    if (known !== null) {
-      const aside = join(dataFolder, '.removed');
-      await mkdir(aside, { recursive: true, mode: 0o700 });
-      await rename(folder, join(aside, `${known.repositoryId}.git`));
-    }
+    if (known !== null) await removed.setAside(folder, known.repositoryId);
     await create(git, dataFolder, folder, identity);
     return { ...identity, folder };
   }
@@ -117,25 +106,4 @@ async function create(
 async function setHead(git: Git, folder: string, branch: string): Promise<void> {
   const environment = { GIT_DIR: folder };
   await git.run(['symbolic-ref', 'HEAD', `refs/heads/${branch}`], { cwd: folder, environment });
-}
-
-async function writeIdentity(folder: string, identity: RepositoryIdentity): Promise<void> {
-  const file = join(folder, identityFile);
-  await writeFile(`${file}.draft`, `${JSON.stringify(identity, null, 2)}\n`, {
-    mode: 0o600,
-    flush: true,
-  });
-  await rename(`${file}.draft`, file);
-}
-
-async function readIdentity(folder: string): Promise<RepositoryIdentity | null> {
-  try {
-    return Identity.parse(JSON.parse(await readFile(join(folder, identityFile), 'utf8')));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new Fault('internal', 'The repository cannot be read.', {
-      internal: folder,
-      cause: error,
-    });
-  }
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 import { hookScript } from './hook-script.ts';
-import { repositoryDrafts } from './repositories.ts';
+import { repositoryDrafts } from './identity.ts';
 
 /** What the server keeps beside the repositories. */
 export interface ServerFolder {

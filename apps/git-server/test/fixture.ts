@@ -111,6 +111,7 @@ export async function makeFixture(): Promise<Fixture> {
         pushBytesMax: 256 * 1024 * 1024,
         backendsMax: 8,
         followMsMax: 20_000,
+        removedKeptMs: 86_400_000,
         node: process.execPath,
         gitEnvironment: {},
         ...change,

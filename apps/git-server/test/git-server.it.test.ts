@@ -174,23 +174,3 @@ test('a second server of the same folder does not start', async () => {
   await fixture.start();
   await expect(fixture.start()).rejects.toMatchObject({ code: 'conflict' });
 });
-
-test('a repository that was deleted and made again starts empty', async () => {
-  const { url } = await fixture.start();
-  const work = await fixture.workTree();
-  await fixture.git(work, 'push', fixture.remote(url), 'main');
-  const { createRepositories } = await import('../src/repositories.ts');
-  const { createGit } = await import('@pilotfish/git');
-  const git = createGit({ cacheFolder: fixture.root });
-  const repositories = createRepositories({ git, dataFolder: fixture.dataFolder });
-  const opened = await repositories.open({
-    repositoryId: ids.other,
-    organizationId: ids.organization,
-    name: 'demo',
-    hookId: ids.hook,
-    defaultBranch: 'trunk',
-  });
-  expect(await readFile(join(opened.folder, 'HEAD'), 'utf8')).toBe('ref: refs/heads/trunk\n');
-  expect(await readdir(join(opened.folder, 'refs', 'heads'))).toEqual([]);
-  expect(await readdir(join(fixture.dataFolder, '.removed'))).toEqual([`${ids.repository}.git`]);
-});
