@@ -1,5 +1,6 @@
 import type { MessageDefinition } from '@pilotfish/contracts';
 import type { ConfigRow } from '@pilotfish/runtime';
+import type { MessageExample } from './message-examples.ts';
 
 const notice = 'Made by `npm run docs`; a test compares it with the code.';
 
@@ -66,6 +67,7 @@ ${sections.join('\n')}`;
 export function renderMessages(
   messages: Readonly<Record<string, MessageDefinition>>,
   streams: Readonly<Record<string, { readonly retention: string; readonly ageSecondsMax: number }>>,
+  examples: Readonly<Record<string, MessageExample>>,
 ): string {
   const rows = Object.entries(messages).map(([name, message]) => [
     `\`${message.subject}\``,
@@ -80,6 +82,7 @@ export function renderMessages(
     stream.retention,
     `${stream.ageSecondsMax / 60} minutes`,
   ]);
+  const shown = Object.keys(messages).map((name) => renderExample(name, examples[name]));
   return `# Messages
 
 ${notice}
@@ -93,5 +96,40 @@ ${table(['subject', 'name', 'from', 'to', 'stream', 'purpose'], rows)}
 All of them may be wiped at any time; Postgres is the truth.
 
 ${table(['stream', 'retention', 'kept at most'], streamRows)}
+
+## Examples
+
+A doorbell has nothing in it. Each example is held to its schema by a test.
+
+${shown.join('\n')}`;
+}
+
+function renderExample(name: string, { body, reply }: MessageExample = { body: {} }): string {
+  const json = (value: unknown) => `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\`\n`;
+  const answer = reply === undefined ? '' : `\nThe reply:\n\n${json(reply)}`;
+  return `### ${name}\n\n${json(body)}${answer}`;
+}
+
+/** docs/faults.md. */
+export function renderFaults(
+  faults: Readonly<
+    Record<string, { readonly status: number; readonly retry: string; readonly title: string }>
+  >,
+  meanings: Readonly<Record<string, string>>,
+): string {
+  const rows = Object.entries(faults).map(([code, { status, retry, title }]) => [
+    `\`${code}\``,
+    String(status),
+    title,
+    retry === 'later' ? 'later' : 'no',
+    meanings[code] ?? '',
+  ]);
+  return `# Faults
+
+${notice}
+
+An operation that cannot complete ends with one of these. Over HTTP it is answered as \`{status, error, detail}\`: \`error\` is the title below, \`detail\` one sentence about this very case. What may succeed later comes with Retry-After; a consumer of messages tries exactly those again.
+
+${table(['fault', 'status', 'error', 'try again', 'when, and what helps'], rows)}
 `;
 }

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messages, streams } from '@pilotfish/contracts';
+import { faultTable } from '@pilotfish/kernel';
 import { expect, test } from 'vitest';
-import { renderConfiguration, renderMessages } from '../src/generated-docs.ts';
+import { faultMeanings } from '../src/fault-meanings.ts';
+import { renderConfiguration, renderFaults, renderMessages } from '../src/generated-docs.ts';
+import { messageExamples } from '../src/message-examples.ts';
 import { readConfigurations } from '../src/read-configurations.ts';
 import { renderOpenApi } from '../src/read-openapi.ts';
 
@@ -14,9 +17,15 @@ test('docs/configuration.md tells every variable of every service', async () => 
   expect(written, hint).toBe(renderConfiguration(await readConfigurations(root)));
 });
 
+test('docs/faults.md tells every fault, and when it occurs', () => {
+  const written = readFileSync(join(root, 'docs/faults.md'), 'utf8');
+  expect(written, hint).toBe(renderFaults(faultTable, faultMeanings));
+  expect(Object.keys(faultMeanings).sort()).toEqual(Object.keys(faultTable).sort());
+});
+
 test('docs/messages.md tells every message', () => {
   const written = readFileSync(join(root, 'docs/messages.md'), 'utf8');
-  expect(written, hint).toBe(renderMessages(messages, streams));
+  expect(written, hint).toBe(renderMessages(messages, streams, messageExamples));
 });
 
 test('docs/openapi.json is what core-api serves', async () => {

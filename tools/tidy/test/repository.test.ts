@@ -8,6 +8,7 @@ import { findBannedUses } from '../src/banned.ts';
 import { findDeadExports } from '../src/dead-exports.ts';
 import { findEscapingImports } from '../src/imports.ts';
 import { findLayerViolations } from '../src/layer-edges.ts';
+import { findWrongExamples, messageExamples } from '../src/message-examples.ts';
 import { findSilentParties } from '../src/message-parties.ts';
 import { findReadmeViolations } from '../src/readmes.ts';
 import { findForgottenPackages, findReferenceViolations } from '../src/references.ts';
@@ -63,6 +64,10 @@ test('every service has a README with overview, configuration and operations', (
 test('every message is used at each of its ends', () => {
   const ends = Object.entries(messages).map(([name, { from, to }]) => ({ name, from, to }));
   expect(findSilentParties(ends, files)).toEqual([]);
+});
+
+test('every message has an example that its schema accepts', () => {
+  expect(findWrongExamples(messages, messageExamples)).toEqual([]);
 });
 
 test('nothing is exported that nobody uses', () => {

@@ -1,9 +1,11 @@
 /** Each rule is proven red once on a bad sample, so that a silent repository means a tidy one. */
+import { messages } from '@pilotfish/contracts';
 import { describe, expect, test } from 'vitest';
 import { findBannedUses } from '../src/banned.ts';
 import { findDeadExports } from '../src/dead-exports.ts';
 import { findEscapingImports } from '../src/imports.ts';
 import { findLayerViolations } from '../src/layer-edges.ts';
+import { findWrongExamples, messageExamples } from '../src/message-examples.ts';
 import { findSilentParties } from '../src/message-parties.ts';
 import { findReadmeViolations } from '../src/readmes.ts';
 import { findForgottenPackages, findReferenceViolations } from '../src/references.ts';
@@ -200,4 +202,14 @@ describe('dead exports', () => {
   test('a knip that did not run is a failure and not a clean report', () => {
     expect(() => findDeadExports('', 'cannot find config')).toThrow('cannot find config');
   });
+});
+
+test('a message without an example, or with a wrong one, is told', () => {
+  const { confirmed, hello } = messages;
+  expect(findWrongExamples({ confirmed }, {})).toEqual(['messages.confirmed has no example']);
+  const wrong = { confirmed: { body: { confirmed: [{}] } }, hello: { ...messageExamples.hello } };
+  expect(findWrongExamples({ confirmed }, wrong)).toHaveLength(1);
+  expect(findWrongExamples({ hello }, { hello: { body: wrong.hello.body } })).toEqual([
+    'the example of the reply to messages.hello is not what its schema accepts',
+  ]);
 });
