@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isGitAccess, verifyGitAccess } from '@pilotfish/crypto';
-import { type Clock, Fault, isUuid } from '@pilotfish/kernel';
+import { type Clock, Fault, type FaultCode, isUuid, toFault } from '@pilotfish/kernel';
 import type { CoreApi } from './core-api.ts';
 import type { Repositories, Repository } from './repositories.ts';
 
@@ -49,12 +49,12 @@ function isRepositoryName(name: string): boolean {
 export function createAccess(deps: AccessDeps): (request: AccessRequest) => Promise<Access> {
   const cache = createCache(deps.clock);
   return async (request) => {
-    const { password, organizationId, name, operation, trace } = request;
+    const { password, organizationId, name, operation } = request;
     if (password === undefined || password === '') {
       throw new Fault('unauthenticated', 'Give an API token as the password.');
     }
     if (!isUuid(organizationId) || !isRepositoryName(name)) {
-      throw new Fault('not_found', 'There is no such repository.');
+      throw new Fault('not_found', 'The address of a repository is /{organization}/{name}.git.');
     }
     if (isGitAccess(password)) return withGitAccess(deps, request, password);
     if (!password.startsWith('qov_') || password.length > 200) {
@@ -65,15 +65,9 @@ export function createAccess(deps: AccessDeps): (request: AccessRequest) => Prom
       .digest('base64');
     const known = cache.get(key);
     if (known) return { ...known, token: password };
-    const answer = await deps.coreApi.access({
-      organizationId,
-      name,
-      operation,
-      token: password,
-      trace,
-    });
+    const answer = await askCoreApi(deps, request, password);
     if (answer.organization_id !== organizationId || answer.name !== name) {
-      throw new Fault('not_found', 'There is no such repository.');
+      throw new Fault('not_found', noRepository(name));
     }
     const repository = await deps.repositories.open({
       repositoryId: answer.repository_id,
@@ -88,6 +82,30 @@ export function createAccess(deps: AccessDeps): (request: AccessRequest) => Prom
   };
 }
 
+function noRepository(name: string): string {
+  return `There is no repository "${name}" here that this token may see.`;
+}
+
+/** core-api speaks of API calls; whoever pushes reads what it means for Git. */
+async function askCoreApi(
+  { coreApi }: AccessDeps,
+  { organizationId, name, operation, trace }: AccessRequest,
+  token: string,
+) {
+  try {
+    return await coreApi.access({ organizationId, name, operation, token, trace });
+  } catch (error) {
+    const fault = toFault(error);
+    const verb = operation === 'write' ? 'push to' : 'read';
+    const words: Partial<Record<FaultCode, string>> = {
+      unauthenticated: 'This API token is not valid (any more): give another one as the password.',
+      forbidden: `This API token may not ${verb} "${name}".`,
+      not_found: noRepository(name),
+    };
+    throw new Fault(fault.code, words[fault.code] ?? fault.detail, { cause: error });
+  }
+}
+
 /** Used by engines and core-api: works while core-api is away, for repositories that exist. */
 async function withGitAccess(
   deps: AccessDeps,
@@ -99,8 +117,12 @@ async function withGitAccess(
     throw new Fault('forbidden', 'This token may only read.');
   }
   const repository = await deps.repositories.find(request.organizationId, request.name);
-  if (repository === null || repository.repositoryId !== access.repositoryId) {
-    throw new Fault('not_found', 'There is no such repository, or nothing was pushed to it yet.');
+  // Its token proves that core-api knows the repository; the first push makes the folder.
+  if (repository === null) {
+    throw new Fault('not_found', 'Nothing was pushed to this repository yet.');
+  }
+  if (repository.repositoryId !== access.repositoryId) {
+    throw new Fault('not_found', 'This token is for another repository.');
   }
   return { repository, pusher: access.principal, token: null };
 }

@@ -20,6 +20,7 @@ export interface AccessQuestion {
 }
 
 const answerMsMax = 10_000;
+const noAnswer = 'The API does not answer just now: try again in a moment.';
 
 const codes = {
   400: 'invalid_input',
@@ -42,10 +43,12 @@ export function createCoreApi(url: string): CoreApi {
         internal: `${path}: ${parsed.error.message}`,
       });
     }
+    const internal = `GET ${path} answered ${status}`;
+    const code = codes[status as keyof typeof codes];
+    if (code === undefined) throw new Fault('unavailable', noAnswer, { internal });
     const problem = Problem.safeParse(body);
     const detail = problem.success ? problem.data.detail : `The API answered ${status}.`;
-    const code = codes[status as keyof typeof codes] ?? 'unavailable';
-    throw new Fault(code, detail, { internal: `GET ${path} answered ${status}` });
+    throw new Fault(code, detail, { internal });
   }
   return {
     access({ organizationId, name, operation, token, trace }) {
@@ -72,7 +75,7 @@ async function ask(url: string, headers: Record<string, string>) {
     });
     return { status, body: parseJson(text) };
   } catch (cause) {
-    throw new Fault('unavailable', 'The API does not answer just now: try again in a moment.', {
+    throw new Fault('unavailable', noAnswer, {
       internal: cause instanceof Error ? cause.message : String(cause),
       cause,
     });

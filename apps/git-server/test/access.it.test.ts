@@ -1,6 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { issueGitAccess } from '@pilotfish/crypto';
+import { createGit } from '@pilotfish/git';
 import { systemClock } from '@pilotfish/kernel';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Fixture, makeFixture } from './fixture.ts';
@@ -17,9 +18,13 @@ describe('who may do what', () => {
   test('a wrong token is refused by git with an authentication failure', async () => {
     const { url } = await fixture.start();
     const work = await fixture.workTree();
-    for (const token of ['qov_wrong', 'password']) {
+    for (const [token, reason] of [
+      ['qov_wrong', 'This API token is not valid (any more): give another one as the password.'],
+      ['password', 'The password is not an API token (qov_…).'],
+    ]) {
       const { code, output } = await fixture.git(work, 'push', fixture.remote(url, token), 'main');
       expect(code).not.toBe(0);
+      expect(output).toContain(`remote: ${reason}`);
       expect(output).toContain('Authentication failed');
     }
   });
@@ -27,14 +32,17 @@ describe('who may do what', () => {
   test("another organization's repository does not exist", async () => {
     const { url } = await fixture.start();
     const work = await fixture.workTree();
-    for (const remote of [
-      fixture.remote(url, undefined, ids.other),
-      fixture.remote(url, undefined, 'not-an-id'),
-      fixture.remote(url, undefined, ids.organization, '..%2f..%2fetc'),
-      fixture.remote(url, undefined, ids.organization, '.server'),
-    ]) {
+    const unseen = 'There is no repository "demo" here that this token may see.';
+    const shape = 'The address of a repository is /{organization}/{name}.git.';
+    for (const [remote, reason] of [
+      [fixture.remote(url, undefined, ids.other), unseen],
+      [fixture.remote(url, undefined, 'not-an-id'), shape],
+      [fixture.remote(url, undefined, ids.organization, '..%2f..%2fetc'), shape],
+      [fixture.remote(url, undefined, ids.organization, '.server'), shape],
+    ] as const) {
       const { code, output } = await fixture.git(work, 'push', remote, 'main');
       expect(code).not.toBe(0);
+      expect(output).toContain(`remote: ${reason}`);
       expect(output).toContain('not found');
     }
     expect((await readdir(fixture.dataFolder)).filter((name) => name !== '.server')).toEqual([]);
@@ -50,8 +58,27 @@ describe('who may do what', () => {
       'main',
     );
     expect(code).not.toBe(0);
+    expect(output).toContain('remote: This API token may not push to "demo".');
     expect(output).toContain('403');
     expect(fixture.gateway.received).toEqual([]);
+  });
+
+  test('a repository that nothing was pushed to is said to be so', async () => {
+    const { url } = await fixture.start();
+    const git = createGit({ cacheFolder: fixture.root });
+    const repository = `${url}/${ids.organization}/demo.git`;
+    const token = issueGitAccess(fixture.key, {
+      repositoryId: ids.repository,
+      scope: 'read',
+      principal: 'engine:x',
+      expiresAt: systemClock.now().add({ seconds: 60 }),
+    });
+    const credentials = { username: 'x', password: token };
+    await expect(git.listHeads(repository, { credentials })).rejects.toMatchObject({
+      detail: `Nothing was pushed to ${repository} yet.`,
+    });
+    const cloned = await fixture.git(fixture.root, 'clone', fixture.remote(url), 'copy');
+    expect(cloned.output).toContain('You appear to have cloned an empty repository.');
   });
 
   test('a short-lived access token reads while core-api is away, until it expires', async () => {
@@ -80,6 +107,7 @@ describe('who may do what', () => {
     fixture.coreApi.answer(503);
     const { code, output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
     expect(code).not.toBe(0);
+    expect(output).toContain('remote: The API does not answer just now: try again in a moment.');
     expect(output).toContain('503');
   });
 });

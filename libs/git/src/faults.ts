@@ -14,6 +14,12 @@ const symptoms: readonly Symptom[] = [
     sentence: (where) => `The commit or branch is not in ${where} (any more).`,
   },
   {
+    // Our own git-server's words.
+    pattern: /nothing was pushed to this repository/i,
+    code: 'not_found',
+    sentence: (where) => `Nothing was pushed to ${where} yet.`,
+  },
+  {
     pattern:
       /authentication failed|could not read (?:username|password)|terminal prompts disabled|returned error: 40[13]|permission denied|host key verification failed/i,
     code: 'forbidden',
