@@ -101,11 +101,25 @@ function serviceWire(
     status_details: statusDetails(part, execution.status),
     icon_uri: service?.iconUri ?? '',
     total_duration: durationText(part.startedAt, part.endedAt ?? rows.now),
+    ...(part.failure && { failure: part.failure }),
   };
 }
 
+/** The engine's summary names only who failed; the sentences are with the services. */
+function explanationOf(execution: ExecutionRow, rows: HistoryRows): string {
+  const failures = rows.parts.flatMap(({ executionId, serviceId, failure }) => {
+    if (executionId !== execution.id || failure === null) return [];
+    const name = rows.services.get(serviceId)?.name ?? serviceId;
+    // What a program said of itself ends without a full stop.
+    const summary = failure.summary.replace(/[^.!?]$/, '$&.');
+    return `${name}: ${summary} ${failure.suggestion}`.trim();
+  });
+  return failures.length > 0 ? failures.join(' ') : execution.explanation;
+}
+
 function executionWire(execution: ExecutionRow, rows: HistoryRows): DeploymentHistoryEnvironmentV2 {
-  const { id, environmentId, action, status, explanation, startedAt, endedAt } = execution;
+  const { id, environmentId, action, status, startedAt, endedAt } = execution;
+  const explanation = explanationOf(execution, rows);
   return {
     identifier: { execution_id: id, environment_id: environmentId },
     auditing_data: auditingData(execution),
@@ -127,7 +141,7 @@ function executionWire(execution: ExecutionRow, rows: HistoryRows): DeploymentHi
   };
 }
 
-function releaseWire(row: ReleaseRow): Release {
+function releaseWire(row: ReleaseRow, failure: ExecutionServiceRow['failure']): Release {
   return {
     id: row.id,
     created_at: instantText(row.createdAt),
@@ -137,6 +151,7 @@ function releaseWire(row: ReleaseRow): Release {
     status: row.status,
     activated_at: row.activatedAt && instantText(row.activatedAt),
     deployment_request_id: row.executionId,
+    ...(failure && { failure }),
   };
 }
 
@@ -178,10 +193,16 @@ export const deploymentRoutes: Handlers<
   },
 
   async listApplicationReleases({ params, read }) {
-    const rows = await read(async (tx) => {
+    return await read(async (tx) => {
       const { id } = await getService(tx, params.applicationId);
-      return await listReleases(tx, id, releasesMax);
+      const releases = await listReleases(tx, id, releasesMax);
+      const failed = releases.filter(({ status }) => status === 'FAILED');
+      const parts = await listExecutionServices(
+        tx,
+        failed.map(({ executionId }) => executionId),
+      );
+      const failures = new Map(parts.map(({ releaseId, failure }) => [releaseId, failure]));
+      return { results: releases.map((row) => releaseWire(row, failures.get(row.id) ?? null)) };
     });
-    return { results: rows.map(releaseWire) };
   },
 };

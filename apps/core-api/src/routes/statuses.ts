@@ -60,6 +60,7 @@ function serviceWire(
     status_details: statusDetails(last?.part ?? null, last?.execution?.status),
     deployment_request_id: service.lastExecutionId,
     deployment_requests_count: openRequests,
+    ...(last?.part.failure && { failure: last.part.failure }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { InstantText } from '../ids.ts';
 import { ServiceType } from './application.ts';
+import { Failure } from './failure.ts';
 import { Origin, State, StatusDetails } from './status.ts';
 
 const DeploymentHistoryTriggerAction = z.enum([
@@ -70,6 +71,7 @@ export const DeploymentHistoryService = z
     icon_uri: z.string(),
     /** ISO 8601 duration, `PT12.3S`. */
     total_duration: z.string().exactOptional(),
+    failure: Failure.exactOptional(),
   })
   .meta({ id: 'DeploymentHistoryService' });
 export type DeploymentHistoryService = z.infer<typeof DeploymentHistoryService>;
@@ -93,7 +95,7 @@ export const DeploymentHistoryEnvironmentV2 = z
     total_duration: z.string(),
     stages: z.array(DeploymentHistoryStage),
     action_status: DeploymentHistoryActionStatus,
-    /** A word of our own: why it ended as it did, e.g. which newer push took its place. */
+    /** A word of our own: why it ended as it did, e.g. what failed, or which push took its place. */
     explanation: z.string().exactOptional(),
   })
   .meta({ id: 'DeploymentHistoryEnvironmentV2' });

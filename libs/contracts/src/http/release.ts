@@ -2,6 +2,7 @@ import type { ReleaseId } from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
 import { listOf } from './base.ts';
+import { Failure } from './failure.ts';
 import { Status } from './status.ts';
 
 /** What ran, or was to run: a commit with its configuration, frozen. Newest first in lists. */
@@ -17,6 +18,7 @@ export const Release = z
     status: z.enum(['PENDING', 'ACTIVE', 'RETIRED', 'FAILED', 'CANCELED']),
     activated_at: InstantText.nullable(),
     deployment_request_id: z.uuid(),
+    failure: Failure.exactOptional(),
   })
   .meta({ id: 'Release' });
 export type Release = z.infer<typeof Release>;

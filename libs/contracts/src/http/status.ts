@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InstantText } from '../ids.ts';
+import { Failure } from './failure.ts';
 
 /** Every state of the wire; an unknown one is a hard error in generated clients. */
 export const State = z.enum([
@@ -117,6 +118,7 @@ export const Status = z
     status_details: StatusDetails,
     deployment_request_id: z.uuid().nullable(),
     deployment_requests_count: z.int(),
+    failure: Failure.exactOptional(),
   })
   .meta({ id: 'Status' });
 export type Status = z.infer<typeof Status>;

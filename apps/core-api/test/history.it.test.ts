@@ -1,0 +1,60 @@
+/** What the API tells of deployments that did not end as they were meant to. */
+import type { ExecutionEvent } from '@pilotfish/contracts';
+import { systemClock } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
+import { ensurePartitions, listExecutionServices, tables } from '@pilotfish/store';
+import { expect, test } from 'vitest';
+import { ingestBatches } from '../src/ingest/ingest-batches.ts';
+import { type TestApi, testApi } from './api.ts';
+import { batchOf } from './engine.ts';
+import { Scene } from './operation-cases.ts';
+
+const logger = createLogger({ name: 'test', level: 'silent' });
+
+const failure = {
+  cause: 'CRASHED_ON_START',
+  summary: 'The application ended with an error: on purpose',
+  lines: ['Error: on purpose'],
+  suggestion: 'Look at server.mjs:1.',
+} as const;
+
+/** The engine reports the one execution there is as failed. */
+async function fail(api: TestApi): Promise<void> {
+  const { store, context } = api;
+  const now = systemClock.now();
+  await store.system('worker', (tx) => ensurePartitions(tx, now));
+  const { execution, parts } = await store.tenant(context, async (tx) => {
+    const [row] = await tx.db.select().from(tables.executions);
+    if (row === undefined) throw new Error('nothing was deployed');
+    return { execution: row, parts: await listExecutionServices(tx, [row.id]) };
+  });
+  const at = now.toString();
+  const events: ExecutionEvent[] = parts.map(({ serviceId, stageId }, n) => ({
+    kind: 'service_progressed',
+    ...{ sequence: n + 1, at, stageId, serviceId },
+    progress: 'DEPLOY_FAILED',
+    explanation: { ...failure, lines: [...failure.lines] },
+  }));
+  const ended = { outcome: 'FAILED', summary: 'Failed: shop', isolation: 'T0' } as const;
+  events.push({ kind: 'execution_ended', sequence: events.length + 1, at, ...ended });
+  const { id: executionId, clusterId } = execution;
+  const batch = batchOf({ ...execution, epoch: 1, executionId }, events);
+  await ingestBatches({ store, logger }, now, clusterId, executionId, [batch]);
+}
+
+test('a failed deployment is explained in the history, the status and the list of releases', async () => {
+  const api = await testApi();
+  const scene = new Scene(api);
+  const environmentId = await scene.environment();
+  const applicationId = await scene.application(environmentId);
+  await api.post(`/environment/${environmentId}/deploy`);
+  await fail(api);
+  const history = await api.get(`/environment/${environmentId}/deploymentHistoryV2`);
+  const [entry] = history.body.results;
+  expect(entry.explanation).toBe(`shop: ${failure.summary}. ${failure.suggestion}`);
+  expect(entry.stages[0].services[0].failure).toEqual(failure);
+  const status = await api.get(`/application/${applicationId}/status`);
+  expect(status.body).toMatchObject({ state: 'DEPLOYMENT_ERROR', failure });
+  const releases = await api.get(`/application/${applicationId}/release`);
+  expect(releases.body.results).toMatchObject([{ status: 'FAILED', failure }]);
+});
