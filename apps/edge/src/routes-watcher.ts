@@ -22,6 +22,8 @@ export interface RoutesWatcherDeps {
 
 /** inotify may be exhausted or absent (network folders); then this is how late a change is seen. */
 const pollMs = 1000;
+/** Beside a watch, should the kernel forget one. */
+const watchedPollMs = 10_000;
 /** 10,000 hosts with one target each stay below 4 MiB. */
 const fileBytesMax = 32 * 1024 * 1024;
 
@@ -51,9 +53,10 @@ export class RoutesWatcher {
       this.#watcher = watch(dirname(path), (_, name) => {
         if (name === null || name === basename(path)) void this.#check();
       });
-      this.#watcher.on('error', (error) =>
-        logger.warn({ err: error }, 'watching the routes failed'),
-      );
+      this.#watcher.on('error', (error) => {
+        this.#watcher = null;
+        logger.warn({ err: error }, 'watching the routes failed, they are looked at every second');
+      });
     } catch (error) {
       logger.warn({ err: error }, 'the routes cannot be watched, only looked at every second');
     }
@@ -71,7 +74,8 @@ export class RoutesWatcher {
   async #poll(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      await this.#deps.clock.sleep(pollMs, signal).catch(() => {});
+      const delayMs = this.#watcher === null ? pollMs : watchedPollMs;
+      await this.#deps.clock.sleep(delayMs, signal).catch(() => {});
       await this.#check();
     }
   }

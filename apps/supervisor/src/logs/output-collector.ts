@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { LogPage } from '@pilotfish/contracts';
 import type { Clock, ServiceId } from '@pilotfish/kernel';
 import { systemFault } from '../system-fault.ts';
+import { watchFolder } from './folder-watch.ts';
 import { type OutputLimits, OutputSource } from './output-source.ts';
 import type { HolePuncher } from './reclaim.ts';
 import { type PendingLine, SegmentLog } from './segment-log.ts';
@@ -42,6 +43,8 @@ export interface Run {
 
 const busyDelayMs = 50;
 const idleDelayMs = 250;
+/** Where the kernel tells of each write; a file system that forgets to is looked at this often. */
+const watchedDelayMs = 2000;
 const upkeepEveryMs = 1000;
 const lastLinesMax = 20;
 const lastLineCharactersMax = 500;
@@ -173,18 +176,54 @@ export class OutputCollector {
   async #turn(): Promise<void> {
     const { clock } = this.#deps;
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      let count = 0;
-      for (const entry of [...this.#attached.values()]) count += this.#take(entry, false);
+    for (let stirred = false; !signal.aborted; ) {
+      const count = this.#takeAll();
       if (clock.monotonicMs() - this.#upkeepAt >= upkeepEveryMs) {
         await this.#upkeep().catch((error) => this.#complain(error));
       }
-      if (this.#attached.size === 0) {
-        this.#wake = Promise.withResolvers();
-        await this.#wake.promise;
-      }
-      await clock.sleep(count > 0 ? busyDelayMs : idleDelayMs, signal).catch(() => {});
+      // Also after writes that made no line: who writes byte by byte must not keep this turning.
+      if (count > 0 || stirred) await clock.sleep(busyDelayMs, signal).catch(() => {});
+      stirred = count === 0 && !stirred && (await this.#untilStirred());
     }
+  }
+
+  /** Waits for a write or for something to do; false where it was only time to look again. */
+  async #untilStirred(): Promise<boolean> {
+    if (this.#stop.signal.aborted) return false;
+    this.#wake = Promise.withResolvers();
+    const watching = watchFolder(this.#outputFolder);
+    const over = new AbortController();
+    try {
+      // Nobody tells of what was written before the watch began.
+      if (this.#takeAll() > 0) return true;
+      const settled = watching !== null && !this.#isUnfinished();
+      const { clock } = this.#deps;
+      return await Promise.race([
+        clock.sleep(settled ? watchedDelayMs : idleDelayMs, over.signal).then(
+          () => false,
+          () => false,
+        ),
+        this.#wake.promise.then(() => true),
+        ...(watching === null ? [] : [watching.changed.then(() => true)]),
+      ]);
+    } finally {
+      over.abort();
+      watching?.close();
+    }
+  }
+
+  /** Lines are to be brought to the disk, or an unfinished one is to be taken after a while. */
+  #isUnfinished(): boolean {
+    const sources = [...this.#attached.values()].flatMap((entry) => entry.sources);
+    return (
+      sources.some((source) => source.isBehind) || [...this.#logs.values()].some((log) => log.dirty)
+    );
+  }
+
+  #takeAll(): number {
+    let count = 0;
+    for (const entry of [...this.#attached.values()]) count += this.#take(entry, false);
+    return count;
   }
 
   #take({ run, sources }: Attached, final: boolean): number {

@@ -62,6 +62,11 @@ export class OutputSource {
     return this.#deps.path;
   }
 
+  /** More was written than was taken: an unfinished line, or what no disk had room for. */
+  get isBehind(): boolean {
+    return this.#lengthSeen > this.#position.offset;
+  }
+
   /**
    * Moves what is new into the log.
    *

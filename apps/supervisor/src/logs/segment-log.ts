@@ -93,6 +93,11 @@ export class SegmentLog {
     return this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
+  /** Some of it is not on the disk yet. */
+  get dirty(): boolean {
+    return this.#dirty;
+  }
+
   position(key: string): SourcePosition {
     return this.#sources.get(key) ?? { offset: 0, skipping: false };
   }
