@@ -1,13 +1,20 @@
 /** What the API tells of deployments that did not end as they were meant to. */
 import type { ExecutionEvent } from '@pilotfish/contracts';
-import { systemClock } from '@pilotfish/kernel';
+import {
+  type DeliveryId,
+  type EnvironmentId,
+  type ServiceId,
+  systemClock,
+} from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import { ensurePartitions, listExecutionServices, tables } from '@pilotfish/store';
 import { expect, test } from 'vitest';
+import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { type TestApi, testApi } from './api.ts';
 import { batchOf } from './engine.ts';
 import { Scene } from './operation-cases.ts';
+import { sha } from './world.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
@@ -57,4 +64,52 @@ test('a failed deployment is explained in the history, the status and the list o
   expect(status.body).toMatchObject({ state: 'DEPLOYMENT_ERROR', failure });
   const releases = await api.get(`/application/${applicationId}/release`);
   expect(releases.body.results).toMatchObject([{ status: 'FAILED', failure }]);
+});
+
+test('whoever follows a push that a newer one took over is led on to the newest', async () => {
+  const api = await testApi();
+  const scene = new Scene(api);
+  const environmentId = (await scene.environment()) as EnvironmentId;
+  const serviceId = (await scene.application(environmentId)) as ServiceId;
+  const policy = (word: string) =>
+    api.call({
+      method: 'PUT',
+      url: `/environment/${environmentId}/queuePolicy`,
+      body: { policy: word },
+    });
+  const push = async (n: number) => {
+    const services = [{ serviceId, commitSha: sha(n) }];
+    const asked = { environmentId, services, action: 'DEPLOY', origin: 'GIT' } as const;
+    const outcome = await api.store.tenant(api.context, (tx) =>
+      enqueueExecution(tx, systemClock.now(), { ...asked, clientOrigin: 'GIT' }),
+    );
+    if (outcome.kind === 'refused') throw new Error(outcome.reason);
+    return outcome.executionId;
+  };
+  await policy('latest');
+  const [running, first, second, newest] = [
+    await push(1),
+    await push(2),
+    await push(3),
+    await push(4),
+  ];
+  const deliveryId = (await scene.delivery()) as DeliveryId;
+  await api.store.tenant(api.context, ({ db }) =>
+    db.update(tables.deliveries).set({ executionIds: [running, first, second] }),
+  );
+  const led = async () => {
+    const { body } = await api.get(`/incomingWebhookDelivery/${deliveryId}`);
+    const executions: { id: string; superseded_by?: string }[] = body.executions;
+    return new Map(executions.map((one) => [one.id, one.superseded_by]));
+  };
+  expect(await led()).toEqual(
+    new Map([
+      [running, undefined],
+      [first, newest],
+      [second, newest],
+    ]),
+  );
+  await policy('replace');
+  const replacing = await push(5);
+  expect(new Set((await led()).values())).toEqual(new Set([replacing]));
 });

@@ -115,7 +115,7 @@ export async function enqueueExecution(
   await supersede(tx, now, decision.absorb, open, execution, taken, parts);
   const saved = await saveExecution(tx, execution, parts);
   await showQueued(tx, now, environment, saved, parts, request.services === 'all');
-  const canceling = await requestReplacement(tx, now, decision.cancel, saved.generation);
+  const canceling = await requestReplacement(tx, now, decision.cancel, saved);
   await appendAudit(tx, now, {
     action: 'execution.requested',
     targetKind: 'environment',
@@ -321,13 +321,14 @@ async function requestReplacement(
   tx: TenantTransaction,
   now: Temporal.Instant,
   running: ExecutionId | null,
-  generation: number,
+  by: ExecutionRow,
 ): Promise<ExecutionId | null> {
   if (running === null) return null;
   await updateExecution(tx, running, {
     status: 'CANCELING',
     cancelRequestedAt: now,
-    explanation: `Canceled, because request ${generation} replaces it.`,
+    supersededBy: by.id,
+    explanation: `Canceled, because request ${by.generation} replaces it.`,
   });
   return running;
 }

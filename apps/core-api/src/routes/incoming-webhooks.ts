@@ -77,7 +77,7 @@ async function deliveryWire(
 ): Promise<IncomingWebhookDelivery> {
   const started = await listStartedExecutions(tx, row);
   const executions = started.map(
-    ({ execution, environment, services }): DeliveryExecution => ({
+    ({ execution, environment, services, supersededBy }): DeliveryExecution => ({
       id: execution.id,
       organization_id: execution.organizationId,
       project_id: execution.projectId,
@@ -89,6 +89,7 @@ async function deliveryWire(
         name: service.name,
         url: serviceUrl(service, urls.applications),
       })),
+      ...(supersededBy && { superseded_by: supersededBy }),
     }),
   );
   return { ...summaryWire(row), executions };

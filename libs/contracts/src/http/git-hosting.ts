@@ -71,6 +71,11 @@ export const DeliveryExecution = z
         url: z.string().nullable(),
       }),
     ),
+    /**
+     * The newest execution of the environment that does this one's work in its place (policies
+     * `latest` and `replace`): whoever follows this one goes on there. Absent where none does.
+     */
+    superseded_by: idSchema<ExecutionId>().exactOptional(),
   })
   .meta({ id: 'DeliveryExecution' });
 export type DeliveryExecution = z.infer<typeof DeliveryExecution>;

@@ -1,5 +1,11 @@
-import { type DeliveryId, Fault, type IncomingWebhookId, newId } from '@pilotfish/kernel';
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import {
+  type DeliveryId,
+  type ExecutionId,
+  Fault,
+  type IncomingWebhookId,
+  newId,
+} from '@pilotfish/kernel';
+import { and, desc, eq, inArray, isNotNull, sql } from 'drizzle-orm';
 import { deliveries, deliveryPayloads } from '../schema/deliveries.ts';
 import { environments, services } from '../schema/environments.ts';
 import { executionServices, executions } from '../schema/executions.ts';
@@ -44,6 +50,8 @@ export interface StartedExecution {
   readonly execution: ExecutionRow;
   readonly environment: EnvironmentRow;
   readonly services: readonly ServiceRow[];
+  /** The last of those that took its work over, one from the other; null where it was not taken. */
+  readonly supersededBy: ExecutionId | null;
 }
 
 /** What a delivery started, in the order in which it did. */
@@ -74,13 +82,38 @@ export async function listStartedExecutions(
       ),
     )
     .orderBy(services.id);
+  const successors = await findSuccessors(tx, delivery.executionIds);
   return started.map(({ execution, environment }) => ({
     execution,
     environment,
+    supersededBy: successors.get(execution.id) ?? null,
     services: parts
       .filter((part) => part.executionId === execution.id)
       .map(({ service }) => service),
   }));
+}
+
+/** One that was to be canceled and succeeded all the same was not taken over. */
+const takenStatuses = ['CANCELING', 'CANCELED', 'SUPERSEDED'] as const;
+
+async function findSuccessors(
+  tx: TenantTransaction,
+  ids: readonly ExecutionId[],
+): Promise<ReadonlyMap<ExecutionId, ExecutionId>> {
+  const taken = and(
+    eq(executions.organizationId, tx.organizationId),
+    inArray(executions.status, [...takenStatuses]),
+    isNotNull(executions.supersededBy),
+  );
+  const rows = await tx.db.execute<{ first: ExecutionId; last: ExecutionId }>(sql`
+    with recursive chain as (
+      select id as first, superseded_by as last, generation from ${executions}
+      where ${taken} and ${inArray(executions.id, [...ids])}
+      union all
+      select chain.first, ${executions.supersededBy}, ${executions.generation}
+      from chain join ${executions} on ${executions.id} = chain.last and ${taken}
+    ) select distinct on (first) first, last from chain order by first, generation desc`);
+  return new Map(rows.map(({ first, last }) => [first, last]));
 }
 
 /**

@@ -67,6 +67,7 @@ export const executions = pgTable(
     trace: text('trace'),
     /** One sentence for the history: what it waits for, stands for, or was replaced by. */
     explanation: text('explanation').notNull().default(''),
+    /** Who does its work in its place: it was absorbed, or canceled to make way. */
     supersededBy: id<ExecutionId>('superseded_by'),
     cancelRequestedAt: instant('cancel_requested_at'),
     cancelForced: boolean('cancel_forced').notNull().default(false),
