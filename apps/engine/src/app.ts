@@ -50,8 +50,9 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const health = createHealth();
   const metrics = createMetrics('engine');
-  const stopEnrolling = health.register('enrolment', () => {
-    throw new Error('this engine is not enrolled yet');
+  let isEnrolled = false;
+  const endStart = health.register('enrolment', () => {
+    throw new Error(isEnrolled ? 'this engine is starting' : 'this engine is not enrolled yet');
   });
   const { ENGINE_HOST: host, ENGINE_PORT } = config;
   const probes = await serveProbes({ health, metrics, host, port: ENGINE_PORT });
@@ -61,7 +62,7 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
     const readJoinToken = () => readToken(config.ENGINE_JOIN_TOKEN_FILE);
     const enrolDeps = { folder, coreApi, readJoinToken, clock, random, logger };
     const enrolled = await enrol(enrolDeps, signal);
-    stopEnrolling();
+    isEnrolled = true;
     const { identity, enrolment, credentials } = enrolled;
     const { engineId } = enrolment;
     const keeperDeps = { coreApi, identity, engineId, clock, random, logger };
@@ -70,6 +71,8 @@ export async function buildApp(deps: AppDeps, signal: AbortSignal): Promise<Runn
     observeEngine(engine, keeper, health, metrics);
     observeNeighbours(config, health);
     const attaching = attach(deps, engine, enrolled, keeper, health, signal);
+    // Not before the other checks are there: it would be ready in between, whatever comes next.
+    endStart();
     return {
       async close() {
         health.startStopping();

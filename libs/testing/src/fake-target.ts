@@ -187,7 +187,7 @@ async function misbehave(
       const key = `${context.executionId}/${service.serviceId}/${name}`;
       const tried = tries.get(key) ?? 0;
       tries.set(key, tried + 1);
-      if (tried < Number(count)) throw new Fault('unavailable', 'The Git host does not answer');
+      if (tried < Number(count)) throw new Fault('unavailable', 'The Git host does not answer.');
       return null;
     }
     case 'leak':

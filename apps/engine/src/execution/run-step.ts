@@ -56,7 +56,7 @@ export async function runStep(
       context.report({
         step: lineStep(step.name),
         severity: 'WARNING',
-        text: `${fault.detail}. Trying again in ${Math.ceil(delayMs / 1000)} s`,
+        text: `${fault.detail.replace(/\.$/, '')}. Trying again in ${Math.ceil(delayMs / 1000)} s`,
         ...(fault.internal === undefined ? {} : { detail: fault.internal }),
       });
       // An abort here is seen by the next try, which throws at once.

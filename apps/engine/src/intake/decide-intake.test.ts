@@ -57,7 +57,9 @@ test('a control plane of a new epoch deletes few environments of the old one una
   const inherited = { environment: { generation: 1, epoch: 2 } };
   const remove = { action: 'DELETE' };
   expect(decide(remove, { ...inherited, inheritedDeletions: 2 })).toBe('execute');
-  expect(decide(remove, { ...inherited, inheritedDeletions: 3 })).toMatch('confirm the deletion');
+  expect(decide(remove, { ...inherited, inheritedDeletions: 3 })).toMatch(
+    'refuse: Nothing was deleted',
+  );
   const many = { ...inherited, inheritedDeletions: 3, inheritedEnvironments: 100 };
   expect(decide(remove, many)).toBe('execute');
   const confirmed = { ...remove, deletionConfirmed: true };

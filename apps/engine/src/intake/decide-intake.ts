@@ -74,7 +74,7 @@ export function decideIntake(task: TaskHeader, memory: EngineMemory): IntakeDeci
   }
   return isMassDeletion(task, memory)
     ? refuse(
-        'Too many environments were to be deleted by a control plane that has just taken over: confirm the deletion',
+        'Nothing was deleted: a control plane that was restored or has just taken over asked to delete unusually many environments from before. If this one shall really go, delete it again: a deletion asked for from now on is confirmed',
       )
     : { kind: 'execute' };
 }
