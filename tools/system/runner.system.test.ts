@@ -2,18 +2,23 @@
  * The life of `npm start` itself, on one home from test to test: a second one, kills, a crash of
  * the runner, Ctrl-C, and starting again.
  */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { systemClock } from '@pilotfish/kernel';
 import { isPortFree } from '@pilotfish/servers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { callApi } from './src/api.ts';
 import { officialClients } from './src/clients.ts';
 import { processesOf } from './src/home-processes.ts';
-import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
+import { cloneRepository, eventually, getPage, type Platform, startPlatform } from './src/index.ts';
 import { npmStart } from './src/npm-start.ts';
 import { removeHome } from './src/platform.ts';
+
+const run = promisify(execFile);
 
 let home: string;
 let platform: Platform;
@@ -127,7 +132,38 @@ test('Ctrl-C stops everything, applications too, and npm start goes on where it 
   const { processes: _, ...addresses } = before;
   expect(platform.connection).toMatchObject(addresses);
   expect(await listEnvironments()).toEqual(environments);
+  expect(platform.output()).toContain(
+    'Found: 1 environment, 1 application (was running at release 1), 1 repository.',
+  );
   await eventually('the application serves again', 30_000, serves);
+});
+
+test('a revoked engine is told with what to do about it, and serves what it has until it is let in again', async () => {
+  const { clusterId, gitUrl } = platform.connection;
+  const call = <T>(method: 'GET' | 'DELETE', path: string) =>
+    callApi<T>(platform.connection, method, path);
+  type Engines = { results: { id: string; revoked_at: string | null }[] };
+  const { results } = await call<Engines>('GET', `/cluster/${clusterId}/engine`);
+  for (const { id } of results) await call('DELETE', `/engine/${id}`);
+  await platform.stop();
+
+  // A push waits for its deployment, which does not begin.
+  platform = await startPlatform({ home, env: { GIT_SERVER_FOLLOW_SECONDS_MAX: '1' } });
+  expect(platform.output()).not.toContain('Pilotfish is running.');
+  expect(platform.output()).toContain('The engine of this machine was revoked');
+  await eventually('the application serves', 30_000, serves);
+  await using copy = await cloneRepository(platform.connection, gitUrl);
+  await copy.commit('page.md', () => 'Pushed while the engine was revoked\n');
+  await copy.push('origin', 'HEAD');
+
+  const [, command = ''] = /Ctrl-C, (rm .+), npm start/.exec(platform.output()) ?? [];
+  await platform.stop();
+  await run('sh', ['-c', command], { cwd: join(import.meta.dirname, '../..') });
+  platform = await startPlatform({ home });
+  expect(platform.output()).toContain('Pilotfish is running.');
+  await eventually('the push is live', 60_000, async () => {
+    return (await getPage(platform.connection.applicationUrl)).text.includes('Pushed while');
+  });
 });
 
 test('Ctrl-C in the middle of a start leaves nothing behind', async () => {

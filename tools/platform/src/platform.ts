@@ -8,6 +8,8 @@ import { type Clock, Fault } from '@pilotfish/kernel';
 import { stopProcess } from '@pilotfish/servers';
 import type { BundleManifest } from './bundle/manifest.ts';
 import { type ConnectionFile, createConnectionFile } from './connection.ts';
+import { type Exclusion, findExclusion } from './engine-admission.ts';
+import { describeFound, lookAround } from './found.ts';
 import type { Home } from './home.ts';
 import {
   defineServiceProcess,
@@ -20,6 +22,7 @@ import { runOneShot } from './one-shot.ts';
 import { assertPortsFree, type Ports } from './ports.ts';
 import { postJson } from './probe.ts';
 import type { Screen } from './screen.ts';
+import { type ApiClient, createApiClient } from './seed/api-client.ts';
 import { type Sample, seedSample } from './seed/seed.ts';
 import { type OpenServer, openNats, openPostgres } from './server-definitions.ts';
 import {
@@ -57,6 +60,8 @@ export interface Addresses {
   readonly gitUrl: string;
   readonly tokenFile: string;
   readonly sample: Sample | undefined;
+  /** Why nothing is deployed; undefined where all is well. */
+  readonly exclusion: Exclusion | undefined;
 }
 
 export interface Platform {
@@ -68,6 +73,8 @@ export interface Platform {
 }
 
 const applicationGraceSeconds = 10;
+/** The engine starts last, when core-api can say whether it is let in. */
+const engineWave = 3;
 
 export function createPlatform(deps: PlatformDeps): Platform {
   const connection = createConnectionFile(deps.home.connectionFile, deps.state.processIds);
@@ -98,18 +105,23 @@ export function createPlatform(deps: PlatformDeps): Platform {
       await assertNothingInTheWay(deps, copies);
       await startServers(deps, wiring, keepServer, adopted, signal);
       await endReplacedSurvivors(deps, copies);
-      for (const wave of [1, 2, 3]) {
+      let exclusion: Exclusion | undefined;
+      for (const wave of [1, 2, engineWave]) {
+        if (wave === engineWave) {
+          const identityFile = join(deps.home.data('engine'), 'identity.json');
+          exclusion = await findExclusion(openApi(deps), identityFile);
+        }
         const kept = copies
           .filter(({ service }) => service.wave === wave)
           .map(({ process: copy }) =>
             keep(defineServiceProcess(copy, deps.state, (name) => adopted.push(name))),
           );
         waves.push(kept);
-        await Promise.all(kept.map((each) => each.ready(signal)));
+        // An engine that is not let in never gets ready; what it deployed serves nevertheless.
+        if (exclusion === undefined) await Promise.all(kept.map((each) => each.ready(signal)));
       }
-      if (adopted.length > 0)
-        deps.screen.say(`Went on with what still ran: ${adopted.join(', ')}.`);
-      return await present(deps, connection, signal);
+      await tellWhatWasThere(deps, adopted);
+      return await present(deps, connection, exclusion, signal);
     },
     async stop() {
       connection.remove();
@@ -250,21 +262,41 @@ async function endReplacedSurvivors(
   );
 }
 
+/** After a crash: what still ran; else what is stored. */
+async function tellWhatWasThere(deps: PlatformDeps, adopted: readonly string[]): Promise<void> {
+  const sentence =
+    adopted.length > 0
+      ? `Went on with what still ran: ${adopted.join(', ')}.`
+      : describeFound(await lookAround(openApi(deps)));
+  if (sentence !== undefined) deps.screen.say(sentence);
+}
+
+function tokenFileOf(home: Home): string {
+  return join(home.identity, 'admin.token');
+}
+
+/** The public API as the first administrator sees it; there once core-api is ready. */
+function openApi({ home, ports }: PlatformDeps): ApiClient {
+  return createApiClient(urlOf(ports, 'core-api'), readFileSync(tokenFileOf(home), 'utf8').trim());
+}
+
 /** Makes or finds the sample, then publishes the connection. */
 async function present(
   deps: PlatformDeps,
   connection: ConnectionFile,
+  exclusion: Exclusion | undefined,
   signal: AbortSignal,
 ): Promise<Addresses> {
   const { home, ports, screen, settings } = deps;
-  const tokenFile = join(home.identity, 'admin.token');
+  const tokenFile = tokenFileOf(home);
   const token = readFileSync(tokenFile, 'utf8').trim();
   const apiUrl = urlOf(ports, 'core-api');
   const sampleDir = join(settings.root, 'examples/hello');
   const say = screen.say;
   const searchPath = deps.env.PATH ?? '';
-  const seed = seedSample({ apiUrl, token, sampleDir, searchPath, say, signal });
-  const sample = await seed.catch((error) => {
+  const hasEngine = exclusion === undefined;
+  const seedOptions = { api: openApi(deps), token, sampleDir, searchPath, hasEngine, say, signal };
+  const sample = await seedSample(seedOptions).catch((error) => {
     signal.throwIfAborted();
     screen.warn(`The sample application is not there: ${error}`);
     return undefined;
@@ -278,7 +310,7 @@ async function present(
     ...sample,
     gitUrl,
   });
-  return { apiUrl, gitUrl, tokenFile, sample };
+  return { apiUrl, gitUrl, tokenFile, sample, exclusion };
 }
 
 async function stopApplications({ home, state, screen }: PlatformDeps): Promise<void> {

@@ -1,4 +1,5 @@
-import { relative, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
+import type { Exclusion } from './engine-admission.ts';
 import type { Addresses } from './platform.ts';
 import type { Screen } from './screen.ts';
 
@@ -8,7 +9,7 @@ export function showAddresses(
   screen: Screen,
   { home, applicationsFolder }: { readonly home: string; readonly applicationsFolder: string },
 ): void {
-  const { apiUrl, gitUrl, tokenFile, sample } = addresses;
+  const { apiUrl, gitUrl, tokenFile, sample, exclusion } = addresses;
   const { paint } = screen;
   const rows = [
     ['Application', sample?.applicationUrl ?? 'none yet'],
@@ -21,6 +22,23 @@ export function showAddresses(
       : [['Releases', `in ${applicationsFolder}`] as const]),
   ] as const;
   const lines = rows.map(([name, value]) => `  ${paint('bold', name.padEnd(13))}${value}`);
-  const title = paint('green', 'Pilotfish is running. Ctrl-C stops everything.');
+  const title =
+    exclusion === undefined
+      ? paint('green', 'Pilotfish is running. Ctrl-C stops everything.')
+      : paint('yellow', describeExclusion(exclusion, home));
   screen.print(`\n  ${title}\n\n${lines.join('\n')}\n\n`);
+}
+
+/** What is the matter, and what to do about it. */
+function describeExclusion(exclusion: Exclusion, home: string): string {
+  const shown = (name: string) => {
+    const path = join(home, 'engine', name);
+    return relative(process.cwd(), path) || path;
+  };
+  // The journal is that of the old identity; what is in it and was not reported is issued again.
+  const forgotten = `${shown('identity.json')} ${shown('journal.db')}*`;
+  return [
+    `The engine of this machine ${exclusion}: what is deployed serves, nothing new is deployed.`,
+    `To let it in again: Ctrl-C, rm ${forgotten}, npm start.`,
+  ].join('\n  ');
 }

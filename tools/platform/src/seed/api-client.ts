@@ -1,8 +1,10 @@
-import { callHttp } from '@pilotfish/runtime';
+import { callHttp, type HttpAnswer } from '@pilotfish/runtime';
 
-/** What the seed needs of the public API: JSON in, JSON out, errors as one sentence. */
+/** What the runner needs of the public API: JSON in, JSON out, errors as one sentence. */
 export interface ApiClient {
   get<T>(path: string): Promise<T>;
+  /** As `get`; undefined where there is nothing. */
+  find<T>(path: string): Promise<T | undefined>;
   post<T>(path: string, body?: unknown): Promise<T>;
 }
 
@@ -10,8 +12,8 @@ export interface ApiClient {
 const callMsMax = 30_000;
 
 export function createApiClient(apiUrl: string, token: string): ApiClient {
-  async function call<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
-    const { ok, status, text } = await callHttp(`${apiUrl}${path}`, {
+  function send(method: 'GET' | 'POST', path: string, body?: unknown): Promise<HttpAnswer> {
+    return callHttp(`${apiUrl}${path}`, {
       method,
       headers: {
         authorization: `Token ${token}`,
@@ -20,11 +22,17 @@ export function createApiClient(apiUrl: string, token: string): ApiClient {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(callMsMax),
     });
-    if (!ok) throw new Error(`${method} ${path} answered ${status}: ${text}`);
+  }
+  function read<T>(what: string, { ok, status, text }: HttpAnswer): T {
+    if (!ok) throw new Error(`${what} answered ${status}: ${text}`);
     return JSON.parse(text) as T;
   }
   return {
-    get: (path) => call('GET', path),
-    post: (path, body) => call('POST', path, body),
+    get: async (path) => read(`GET ${path}`, await send('GET', path)),
+    async find(path) {
+      const answer = await send('GET', path);
+      return answer.status === 404 ? undefined : read(`GET ${path}`, answer);
+    },
+    post: async (path, body) => read(`POST ${path}`, await send('POST', path, body)),
   };
 }

@@ -1,15 +1,17 @@
 import { type Clock, systemClock } from '@pilotfish/kernel';
-import { type ApiClient, createApiClient } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
 import { pushSample } from './push-sample.ts';
 
 export interface SeedOptions {
-  readonly apiUrl: string;
+  readonly api: ApiClient;
   /** The first administrator's API token. */
   readonly token: string;
   /** The sample's files. */
   readonly sampleDir: string;
   /** PATH, to find git. */
   readonly searchPath: string;
+  /** False where nothing will be deployed: then its deployment is not waited for. */
+  readonly hasEngine: boolean;
   /** Tells a person what is being waited for. */
   readonly say: (progress: string) => void;
   readonly signal: AbortSignal;
@@ -49,7 +51,7 @@ const deployMsMax = 300_000;
  * @throws Error with the API's own sentence where a step is refused or the deployment fails
  */
 export async function seedSample(options: SeedOptions): Promise<Sample> {
-  const api = createApiClient(options.apiUrl, options.token);
+  const { api } = options;
   const clock = options.clock ?? systemClock;
   const organization = await theOrganization(api);
   const under = `/organization/${organization.id}`;
@@ -85,7 +87,7 @@ export async function seedSample(options: SeedOptions): Promise<Sample> {
     signal: options.signal,
   });
   if (pushed) options.say('The sample is pushed to its repository; its first build runs.');
-  await isDeployed(api, application.id, { ...options, clock });
+  if (options.hasEngine) await isDeployed(api, application.id, { ...options, clock });
   const links = await api.get<{ results: { url: string }[] }>(
     `/application/${application.id}/link`,
   );
