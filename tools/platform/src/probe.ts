@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect } from 'node:net';
 
 /** Where a process says that it is ready: a URL, or a path on its unix socket. */
 export type Probe =
@@ -41,5 +42,21 @@ export function postJson(
     });
     call.once('error', () => resolve(false));
     call.end(JSON.stringify(body));
+  });
+}
+
+/** True where somebody listens at the host and port of the URL. */
+export function takesConnections(url: URL, portDefault: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const host = url.hostname.replace(/^\[|\]$/g, '');
+    const port = Number(url.port || portDefault);
+    const socket = connect({ host, port, timeout: answerTimeoutMs });
+    const finish = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => finish(true));
+    socket.once('timeout', () => finish(false));
+    socket.once('error', () => finish(false));
   });
 }

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Fault } from '@pilotfish/kernel';
 import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 import { startNats, startPostgres } from '@pilotfish/servers';
 import type { Home } from './home.ts';
 import type { Ports } from './ports.ts';
+import { takesConnections } from './probe.ts';
 import type { RunnerState } from './state.ts';
 import type { ProcessDefinition } from './supervise.ts';
 
@@ -58,10 +60,25 @@ async function openServer(
   return { url, isAdopted: adopted, definition };
 }
 
+/**
+ * @throws Fault `unavailable` with one sentence, which names the host and no password, where nobody
+ *   listens; without this each service would be tried for long and tell it in its own words
+ */
+async function assertAnswers(name: string, value: string, portDefault: number): Promise<void> {
+  if (!URL.canParse(value)) throw new Fault('invalid_input', `${name} is no URL.`);
+  const url = new URL(value);
+  // A socket's path can only be tried by the client itself.
+  if (url.hostname === '' || (await takesConnections(url, portDefault))) return;
+  const where = `${url.hostname}:${url.port || portDefault}`;
+  throw new Fault('unavailable', `${name} names a server at ${where}, and nobody answers there.`);
+}
+
 /** PostgreSQL on the home's data, or the operator's (DATABASE_URL). */
-export function openPostgres({ env, home, ports, state, say }: ServerDeps): Promise<OpenServer> {
+export async function openPostgres(deps: ServerDeps): Promise<OpenServer> {
+  const { env, home, ports, state, say } = deps;
+  if (env.DATABASE_URL) await assertAnswers('DATABASE_URL', env.DATABASE_URL, 5432);
   const options = { env, dataFolder: home.postgres, port: ports.of('postgres'), onProgress: say };
-  return openServer('postgres', () => startPostgres(options), state);
+  return await openServer('postgres', () => startPostgres(options), state);
 }
 
 /**
@@ -76,7 +93,8 @@ export async function openNats(
 ): Promise<OpenServer> {
   const configFile = join(home.nats, 'nats-server.conf');
   const runs = state.survivors.nats !== undefined && isAlive(state.survivors.nats.identity);
-  if (!env.NATS_URL && !(runs && existsSync(configFile))) await writeConfig();
+  if (env.NATS_URL) await assertAnswers('NATS_URL', env.NATS_URL, 4222);
+  else if (!(runs && existsSync(configFile))) await writeConfig();
   const port = ports.of('nats');
   const options = { env, folder: home.nats, configFile, port, onProgress: say };
   return await openServer('nats', () => startNats(options), state);
