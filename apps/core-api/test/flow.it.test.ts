@@ -202,6 +202,31 @@ test('a database restored from a backup goes on above what the engine has seen',
   expect((await plane.engine.hello({ highestEpoch: 8 })).epoch).toBe(8);
 });
 
+test('a deletion that somebody asked for is confirmed, and not what a restored backup still wanted', async () => {
+  const asked = async (origin: 'API' | 'SYSTEM', epochAtRelease: number) => {
+    const plane = await testControlPlane();
+    const { store, world, sql } = plane;
+    await store.tenant(world.context, (tx) =>
+      enqueueExecution(tx, systemClock.now(), {
+        environmentId: world.environmentId,
+        action: 'DELETE',
+        services: 'all',
+        origin,
+        clientOrigin: 'API',
+      }),
+    );
+    await sql`update control_plane set epoch = ${epochAtRelease}`;
+    await plane.startReplica();
+    const task = await plane.engine.pull();
+    task?.ack();
+    expect(task?.body).toMatchObject({ action: 'DELETE', epoch: epochAtRelease });
+    return task?.body.deletionConfirmed;
+  };
+  expect(await asked('API', 1)).toBe(true);
+  expect(await asked('API', 2)).toBeUndefined();
+  expect(await asked('SYSTEM', 1)).toBeUndefined();
+});
+
 test('an unknown or replaced engine is refused', async () => {
   const plane = await testControlPlane();
   await plane.startReplica();

@@ -17,4 +17,8 @@ export const migrations: readonly Migration[] = [
     name: '0002_place_of_control_plane',
     sql: 'ALTER TABLE "control_plane" ADD COLUMN "place" text;\n',
   },
+  {
+    name: '0003_confirmed_deletions',
+    sql: 'ALTER TABLE "executions" ADD COLUMN "confirmed_epoch" bigint;',
+  },
 ];

@@ -86,6 +86,7 @@ export async function buildTask(
     action: execution.action,
     sequenceFloor: execution.confirmedSequence,
     requestedAt: execution.queuedAt.toString(),
+    ...(execution.confirmedEpoch === epoch ? { deletionConfirmed: true } : {}),
     stages: stages.map(({ stageId, name }) => ({
       stageId,
       name,

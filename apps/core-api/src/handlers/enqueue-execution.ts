@@ -30,6 +30,7 @@ import {
   listOpenExecutions,
   listServicesByStage,
   lockEnvironment,
+  readEpoch,
   type ServiceRow,
   type StageRow,
   type TenantTransaction,
@@ -102,7 +103,7 @@ export async function enqueueExecution(
   const inStages = await listServicesByStage(tx, environment.id);
   const taken = await takenOver(tx, decision, open);
   const wanted = joinTaken(requestedServices(request, inStages), taken, inStages);
-  const execution = newExecution(tx, environment, request, now);
+  const execution = await newExecution(tx, environment, request, now);
   const parts: ExecutionPart[] = [];
   for (const { service, stage } of inStages) {
     const asked = wanted.get(service.id);
@@ -202,12 +203,13 @@ function joinTaken(
   return wanted;
 }
 
-function newExecution(
+async function newExecution(
   tx: TenantTransaction,
   environment: EnvironmentRow,
   request: ExecutionRequest,
   now: Temporal.Instant,
-): NewExecution {
+): Promise<NewExecution> {
+  const isWish = request.action === 'DELETE' && request.origin === 'API';
   return {
     id: newId<ExecutionId>(),
     projectId: environment.projectId,
@@ -222,6 +224,7 @@ function newExecution(
     triggeredByName: tx.context.actor.name,
     deliveryId: request.deliveryId ?? null,
     trace: tx.context.trace ?? newTraceparent(),
+    confirmedEpoch: isWish ? await readEpoch(tx) : null,
     queuedAt: now,
   };
 }

@@ -102,8 +102,9 @@ export const EnvironmentTask = Envelope.extend({
   sequenceFloor: z.int().nonnegative(),
   requestedAt: InstantText,
   /**
-   * True where somebody was asked whether the environment shall really go. Without it an engine
-   * refuses to delete many environments for a control plane of a newer epoch than theirs.
+   * True where somebody asked by the API, under this very epoch, that it shall go. Without it an
+   * engine refuses to delete many environments for a control plane of a newer epoch than theirs:
+   * what a restored backup still wanted is not what anybody wants now.
    */
   deletionConfirmed: z.boolean().exactOptional(),
   stages: z.array(TaskStage),

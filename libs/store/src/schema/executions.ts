@@ -71,6 +71,11 @@ export const executions = pgTable(
     supersededBy: id<ExecutionId>('superseded_by'),
     cancelRequestedAt: instant('cancel_requested_at'),
     cancelForced: boolean('cancel_forced').notNull().default(false),
+    /**
+     * The epoch under which somebody asked for this deletion; null: nobody did. Under a later one
+     * (the database is a restored backup) it is no wish that an engine may take for confirmed.
+     */
+    confirmedEpoch: counter('confirmed_epoch'),
     /** The cluster's lease at the last issue; events under another one are refused. */
     lease: counter('lease').notNull().default(0),
     /** The highest gapless sequence committed. */
