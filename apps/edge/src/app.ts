@@ -1,7 +1,7 @@
 /** Puts the edge together: routes, proxy server, admin socket; `close` lets open requests end. */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { Clock } from '@pilotfish/kernel';
-import { createHealth, type Health } from '@pilotfish/runtime';
+import { createHealth, type Health, listenOnSocket } from '@pilotfish/runtime';
 import { createAdmin } from './admin.ts';
 import type { Config } from './config.ts';
 import { createCounters, formatMetrics } from './counters.ts';
@@ -9,7 +9,6 @@ import { createProxyServer, type ProxyServer } from './proxy/server.ts';
 import { createUpstreams, type Upstreams } from './proxy/upstreams.ts';
 import { createRouteTable } from './route-table.ts';
 import { RoutesWatcher, type RoutesWatcherDeps } from './routes-watcher.ts';
-import { listenOnSocket } from './socket.ts';
 
 export interface AppDeps {
   readonly config: Config;
@@ -50,7 +49,8 @@ export async function openApp(deps: AppDeps): Promise<App> {
     deps,
   );
   const health = createHealth();
-  const admin = createServer(
+  const admin = await listenOnSocket(
+    config.EDGE_ADMIN_SOCKET,
     createAdmin({
       health,
       upstreams,
@@ -63,7 +63,6 @@ export async function openApp(deps: AppDeps): Promise<App> {
         }),
     }),
   );
-  await listenOnSocket(admin, config.EDGE_ADMIN_SOCKET);
   const port = await proxy.listen(config.EDGE_PORT, config.EDGE_LISTEN);
   logger.info({ port }, 'serving applications');
   return { port, close: () => close({ proxy, admin, health, watcher, upstreams }) };

@@ -7,19 +7,19 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { type Clock, Fault } from '@pilotfish/kernel';
-import { createHealth } from '@pilotfish/runtime';
+import { createHealth, listenOnSocket } from '@pilotfish/runtime';
 import { createApi } from './api.ts';
 import type { Config } from './config.ts';
 import { writeDurably } from './durable-file.ts';
 import { createEventHub } from './event-hub.ts';
 import { Instances, type InstancesDeps } from './instances.ts';
+import { takeLock } from './lock.ts';
 import { type CollectorOptions, OutputCollector } from './logs/output-collector.ts';
 import { createHolePuncher } from './logs/reclaim.ts';
 import { formatMetrics } from './metrics.ts';
 import { createPorts } from './ports.ts';
 import { createProcessHost } from './process/process-host.ts';
 import { createRecordStore } from './record-store.ts';
-import { listenOnSocket, takeLock } from './socket.ts';
 
 export interface AppDeps {
   readonly config: Config;

@@ -16,6 +16,7 @@ export {
   type Readiness,
 } from './health.ts';
 export { type Heap, keepSmall, ownHeap } from './keep-small.ts';
+export { listenOnSocket } from './listen-on-socket.ts';
 export { livenessCheck, type ServiceAddress } from './liveness-check.ts';
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts';
 export {
