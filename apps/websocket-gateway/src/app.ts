@@ -56,6 +56,11 @@ export function buildApp(deps: AppDeps): HttpServer {
     help: 'Open websockets',
     read: () => sockets.count(),
   });
+  metrics.gauge({
+    name: 'websocket_queued_bytes',
+    help: 'Bytes that wait for clients that take them slowly',
+    read: () => sockets.queuedBytes(),
+  });
   health.register('postgres', () => store.ping());
   server.addHook('preClose', () => sockets.drain());
   return server;

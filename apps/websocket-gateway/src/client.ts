@@ -13,6 +13,8 @@ export interface Client {
   send(text: string): Promise<void>;
   /** Ends the connection; `reason` is shown to people, at most 120 bytes. */
   close(code: number, reason: string): void;
+  /** What waits in this process for the client: `queueBytesMax` and one frame at most. */
+  queuedBytes(): number;
 }
 
 export interface ClientOptions {
@@ -75,6 +77,7 @@ export function createClient(socket: WebSocket, options: ClientOptions): Client 
   return {
     signal: gone.signal,
     close,
+    queuedBytes: () => queued,
     async send(text) {
       gone.signal.throwIfAborted();
       const bytes = Buffer.byteLength(text);

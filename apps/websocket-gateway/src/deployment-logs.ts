@@ -50,7 +50,8 @@ export interface DeploymentLogsDeps {
 }
 
 const frameLines = 100;
-const pendingMax = 2000;
+/** Of at most 16 KiB each, for every client that is slower than its lines come. */
+const pendingMax = 500;
 const queuedPollMs = 1000;
 
 /** `/deployment/logs`: the lines of one execution, or of all executions of an environment. */

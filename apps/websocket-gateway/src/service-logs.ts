@@ -51,7 +51,8 @@ export interface ServiceLogsDeps {
   readonly failingMsMax?: number;
 }
 
-const pendingMax = 2000;
+/** Of at most 16 KiB each, for every client that is slower than its lines come. */
+const pendingMax = 500;
 const pageLines = 200;
 const answerMsMax = 3000;
 const failingMsMax = 15_000;

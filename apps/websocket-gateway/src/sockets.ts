@@ -77,6 +77,8 @@ export interface SocketsDeps {
 
 export interface Sockets {
   count(): number;
+  /** What waits in this process for all clients together. */
+  queuedBytes(): number;
   /** Tells every client to come back elsewhere, and waits until they have gone or 3 s. */
   drain(): Promise<void>;
 }
@@ -112,17 +114,18 @@ export function serveSockets(server: Server, deps: SocketsDeps): Sockets {
     }
     acceptor.handleUpgrade(request, stream, head, (webSocket) => {
       const client = createClient(webSocket, deps);
-      const ended = serveClient(deps, definition, { client, webSocket, request, url }).finally(
-        () => {
-          open.delete(client);
-        },
-      );
+      // Until then it takes a place and its frames take memory, though nobody serves it any more.
+      const gone = new Promise((resolve) => webSocket.once('close', resolve));
+      const ended = serveClient(deps, definition, { client, webSocket, request, url })
+        .then(() => gone)
+        .then(() => void open.delete(client));
       open.set(client, ended);
     });
   });
 
   return {
     count: () => open.size,
+    queuedBytes: () => open.keys().reduce((sum, client) => sum + client.queuedBytes(), 0),
     async drain() {
       draining = true;
       for (const client of open.keys()) {

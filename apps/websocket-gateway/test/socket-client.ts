@@ -45,9 +45,12 @@ export function connect(
 }
 
 /** Polls, because what is waited for happens in other processes. */
-export async function waitUntil(condition: () => boolean, ms = 15_000): Promise<void> {
+export async function waitUntil(
+  condition: () => boolean | Promise<boolean>,
+  ms = 15_000,
+): Promise<void> {
   const endMs = performance.now() + ms;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > endMs) throw new Error(`not so after ${ms} ms: ${condition}`);
     await systemClock.sleep(10);
   }
