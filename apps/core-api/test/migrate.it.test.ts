@@ -1,61 +1,16 @@
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { credentialsFromFile } from '@pilotfish/bus';
 import { hashToken } from '@pilotfish/crypto';
-import { systemClock } from '@pilotfish/kernel';
 import { openInbox, openStore } from '@pilotfish/store';
-import { testDatabase } from '@pilotfish/testing';
 import fc from 'fast-check';
 import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
-
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-
-/** An empty database and an empty identity folder. */
-async function newInstallation() {
-  const { url } = await testDatabase();
-  const suffix = randomBytes(4).toString('hex');
-  const admin = postgres(new URL('/postgres', url).href, { max: 1, onnotice: () => {} });
-  await admin.unsafe(`create database fresh_${suffix}`);
-  const folder = mkdtempSync(join(tmpdir(), 'pilotfish-test-identity-'));
-  const databaseUrl = new URL(`/fresh_${suffix}`, url).href;
-  const rolePrefix = `fresh_${suffix}`;
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
-  onTestFinished(async () => {
-    await sql.end();
-    await admin.unsafe(`drop database fresh_${suffix} with (force)`);
-    await admin.end();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const env = {
-    PATH: process.env.PATH,
-    DATABASE_URL: databaseUrl,
-    DATABASE_ROLE_PREFIX: rolePrefix,
-    PILOTFISH_IDENTITY_DIR: folder,
-    NATS_SERVER_DIR: join(folder, 'server'),
-    LOG_LEVEL: 'warn',
-  };
-  /** Runs one command; with a time, it is killed then. */
-  const run = async (command: string, killAfterMs?: number) => {
-    const argv = ['--conditions=@pilotfish/source', main, command];
-    const child = spawn(process.execPath, argv, { env, stdio: 'inherit' });
-    const ended = once(child, 'exit');
-    if (killAfterMs !== undefined) {
-      await Promise.race([ended, systemClock.sleep(killAfterMs)]);
-      child.kill('SIGKILL');
-    }
-    const [code] = await ended;
-    return code as number | null;
-  };
-  const read = (file: string) => readFileSync(join(folder, file), 'utf8').trim();
-  return { folder, sql, run, read, rolePrefix };
-}
+import { main, newInstallation } from './installation.ts';
 
 test('a first run makes everything that the services start from, a second one changes none of it', async () => {
   const { folder, sql, run, read, rolePrefix } = await newInstallation();
