@@ -13,7 +13,7 @@ import { detectPlan } from '../plan/detect-plan.ts';
 import { readSource, serviceFolder } from '../plan/read-source.ts';
 import type { Scrub } from '../scrub.ts';
 import { type Artefact, type Artefacts, repositoryKey } from './artefacts.ts';
-import { buildEnvironment, buildVariables } from './build-environment.ts';
+import { buildEnvironment, buildVariables, isAboutOperatorSettings } from './build-environment.ts';
 import { type BuildSession, type BuildSessionDeps, openBuildSession } from './build-session.ts';
 import { type Dependencies, dependencyKey } from './dependencies.ts';
 import { fetchSource } from './fetch-source.ts';
@@ -190,7 +190,9 @@ async function createCommands(
         environment,
         timeoutMs: Math.min(Math.max(1, deadlineMs - startedMs), timeoutMsMax),
         output: { lineBytesMax: deps.limits.buildLineBytesMax, totalBytesMax: bytesLeft },
-        onLine: (text) => line(scrub(text)),
+        onLine(text) {
+          if (!isAboutOperatorSettings(text)) line(scrub(text));
+        },
         signal: context.signal,
       });
       bytesLeft = Math.max(0, bytesLeft - end.usedBytes);
@@ -201,7 +203,7 @@ async function createCommands(
         line(`Done in ${seconds(deps.clock.monotonicMs() - startedMs)}`);
         return { ok: true };
       }
-      const tail = end.tail.map(scrub);
+      const tail = end.tail.filter((text) => !isAboutOperatorSettings(text)).map(scrub);
       const { buildSecondsMax } = release;
       const failed: FailedBuild = { ...end, phase, argv, tail, buildSecondsMax };
       const network = registryFailure(failed);

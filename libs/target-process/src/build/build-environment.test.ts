@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { buildVariables, operatorEnvironment, secretsOf } from './build-environment.ts';
+import {
+  buildVariables,
+  isAboutOperatorSettings,
+  operatorEnvironment,
+  secretsOf,
+} from './build-environment.ts';
 
 test('of the platform only package configuration reaches a build', () => {
   const kept = operatorEnvironment({
@@ -30,4 +35,12 @@ test('a password in the operator’s variables counts as a secret', () => {
 test('variables that differ from release to release are no part of a build', () => {
   const variables = { VITE_A: '1', QOVERY_DEPLOYMENT_ID: 'x', PILOTFISH_RELEASE: 'y', PORT: '1' };
   expect(buildVariables(variables)).toEqual({ VITE_A: '1' });
+});
+
+test("npm's warnings about the operator's settings are told from those about the application", () => {
+  const about = (what: string) => isAboutOperatorSettings(`npm warn ${what}`);
+  expect(about('Unknown user config "nodedir". This will stop working in npm 12.')).toBe(true);
+  expect(about('Unknown env config "nodedir". This will stop working in npm 12.')).toBe(true);
+  expect(about('Unknown project config "nodedir". This will stop working in npm 12.')).toBe(false);
+  expect(about('deprecated request@2.88.2: request has been deprecated')).toBe(false);
 });

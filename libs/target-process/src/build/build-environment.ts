@@ -50,6 +50,14 @@ export function operatorEnvironment(host: Environment): Record<string, string> {
   return kept;
 }
 
+/**
+ * npm warns of settings that it does not know in the files that the operator's variables name, in
+ * every command of every build. They are no affair of the application, and its owner cannot help it.
+ */
+export function isAboutOperatorSettings(line: string): boolean {
+  return /^npm warn Unknown (user|global|env) config "/i.test(line);
+}
+
 /** Passwords inside the operator's variables (`http://user:password@proxy`): never in a line. */
 export function secretsOf(operator: Readonly<Record<string, string>>): string[] {
   return Object.values(operator).flatMap((value) => {
