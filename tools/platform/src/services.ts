@@ -8,6 +8,7 @@ import type { Home } from './home.ts';
 import type { PortName, Ports, ReplicaName } from './ports.ts';
 import type { Probe } from './probe.ts';
 import type { Settings } from './settings.ts';
+import { instanceName } from './state.ts';
 
 export interface Wiring {
   readonly home: Home;
@@ -101,6 +102,12 @@ export function coreApiEnv({ home, ports, natsUrl }: Wiring) {
   };
 }
 
+/** Clones of repositories: in the home, because a killed process cannot remove a temporary folder. */
+function cacheOf({ home }: Wiring, service: string, replica: number) {
+  const folder = join(home.data('core-api'), 'cache', instanceName(service, replica));
+  return { CORE_API_CACHE_DIR: folder };
+}
+
 /** Not DATABASE_URL: each service has a user of its own, from its file in the identity folder. */
 const databaseSettings = ['DATABASE_CONNECTIONS', 'DATABASE_ROLE_PREFIX'];
 
@@ -117,6 +124,7 @@ const coreApi: ServiceDefinition = {
   env: (wiring, replica) => ({
     ...coreApiEnv(wiring),
     ...coreApiAddress.address(wiring, replica),
+    ...cacheOf(wiring, 'core-api', replica),
   }),
 };
 
@@ -142,6 +150,7 @@ function coreApiWorker(role: 'dispatcher' | 'relay' | 'ingester' | 'reconciler')
       CORE_API_ROLES: role,
       CORE_API_HOST: loopback,
       CORE_API_PORT: String(port(wiring, replica)),
+      ...cacheOf(wiring, name, replica),
     }),
     probe: (wiring, replica) => readyAt(port(wiring, replica)),
     ports: (wiring, replica) => [port(wiring, replica)],
