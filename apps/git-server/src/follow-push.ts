@@ -93,7 +93,7 @@ async function followDeliveries(
   print: Print,
   signal: AbortSignal,
 ): Promise<void> {
-  const executions: DeliveryExecution[] = [];
+  const started: Started[] = [];
   for (const { ref, deliveryId } of announced.slice(0, 20)) {
     if (deliveryId === null) {
       print(`${shortRef(ref)}: received.`);
@@ -105,9 +105,9 @@ async function followDeliveries(
       continue;
     }
     print(printable(delivery.outcome));
-    executions.push(...delivery.executions);
+    started.push(...delivery.executions.map((execution) => ({ deliveryId, execution })));
   }
-  const shown = executions.slice(0, executionsMax);
+  const shown = started.slice(0, executionsMax);
   const several = shown.length > 1;
   await Promise.all(
     shown.map((one) => followExecution(deps, one, { token, print, signal, several })),
@@ -135,6 +135,11 @@ async function waitForOutcome(
   }
 }
 
+interface Started {
+  readonly deliveryId: string;
+  readonly execution: DeliveryExecution;
+}
+
 interface Following {
   readonly token: string;
   readonly print: Print;
@@ -144,7 +149,7 @@ interface Following {
 
 async function followExecution(
   deps: FollowPushDeps,
-  execution: DeliveryExecution,
+  { deliveryId, execution }: Started,
   { token, print, signal, several }: Following,
 ): Promise<void> {
   const prefix = several ? `[${printable(execution.environment_name)}] ` : '';
@@ -155,7 +160,17 @@ async function followExecution(
       quiet.heard();
       for (const line of formatLog(log, severalServices)) print(`${prefix}${line}`);
     };
-    const outcome = await followDeployment(deps, execution, token, onLog, signal);
+    let followed = execution;
+    let outcome = await followDeployment(deps, followed, token, onLog, signal);
+    while (outcome === 'CANCELED') {
+      const delivery = await waitForOutcome(deps, deliveryId, token, signal);
+      const now = delivery?.executions.find(({ id }) => id === execution.id);
+      // Always the last one that took over, whoever did in between.
+      if (now?.superseded_by === undefined || now.superseded_by === followed.id) break;
+      print(`${prefix}Taken over by a newer request: its log follows.`);
+      followed = { ...execution, id: now.superseded_by };
+      outcome = await followDeployment(deps, followed, token, onLog, signal);
+    }
     for (const line of farewell(execution, outcome)) print(`${prefix}${line}`);
   } catch (error) {
     if (!(error instanceof Fault) || signal.aborted) throw error;

@@ -67,6 +67,45 @@ describe('the pusher reads the log of the deployment', () => {
     expect(output).toContain('What was live before still is.');
   });
 
+  test('on to the execution that took over, as often as one does', async () => {
+    const followed: (string | null)[] = [];
+    const sockets = await startWebSocketGateway((socket, url) => {
+      const version = url.searchParams.get('version');
+      followed.push(version);
+      // Of each, the next one takes over while it is followed.
+      const next = { [ids.execution]: ids.newer, [ids.newer]: ids.newest }[version ?? ''];
+      fixture.coreApi.delivery = deliveryWithExecution(next ?? ids.newest);
+      const outcome = next === undefined ? 'SUCCEEDED' : 'CANCELED';
+      const end = { execution_id: version, outcome } as never;
+      const text = next === undefined ? 'healthy' : 'Never started: request 7 stands for it.';
+      socket.send(JSON.stringify([line(1, text, { execution_ended: end })]));
+    });
+    fixture.alsoClose(sockets);
+    fixture.coreApi.delivery = deliveryWithExecution();
+    const { url } = await fixture.start({ webSocketUrl: sockets.url });
+    const work = await fixture.workTree();
+    const { code, output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    expect(code, output).toBe(0);
+    expect(followed).toEqual([ids.execution, ids.newer, ids.newest]);
+    expect(output.match(/Taken over by a newer request: its log follows\./g)).toHaveLength(2);
+    expect(output).toContain('✓ web is live: http://web.localhost:8080');
+    expect(output).not.toContain('was canceled');
+  });
+
+  test('to the end where one is canceled and nobody takes over', async () => {
+    const sockets = await startWebSocketGateway((socket) => {
+      const end = { execution_id: ids.execution, outcome: 'CANCELED' } as never;
+      socket.send(JSON.stringify([line(1, 'Canceled by Ada.', { execution_ended: end })]));
+    });
+    fixture.alsoClose(sockets);
+    fixture.coreApi.delivery = deliveryWithExecution();
+    const { url } = await fixture.start({ webSocketUrl: sockets.url });
+    const work = await fixture.workTree();
+    const { output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    expect(output).toContain('The deployment was canceled. What was live before still is.');
+    expect(output).not.toContain('Taken over');
+  });
+
   test('and gives up its place, so that others can clone meanwhile', async () => {
     let opened = 0;
     const sockets = await startWebSocketGateway(() => opened++);

@@ -15,6 +15,8 @@ export const ids = {
   principal: '01999999-0000-7000-8000-000000000005',
   delivery: '01999999-0000-7000-8000-000000000006',
   execution: '01999999-0000-7000-8000-000000000007',
+  newer: '01999999-0000-7000-8000-00000000000c',
+  newest: '01999999-0000-7000-8000-00000000000d',
   project: '01999999-0000-7000-8000-000000000008',
   environment: '01999999-0000-7000-8000-000000000009',
   cluster: '01999999-0000-7000-8000-00000000000a',
@@ -173,7 +175,7 @@ export function line(sequence: number, text: string, more: Partial<EnvironmentLo
 }
 
 /** What core-api says of a delivery that deploys one application. */
-export function deliveryWithExecution() {
+export function deliveryWithExecution(supersededBy?: string) {
   return {
     id: ids.delivery,
     provider_delivery_id: 'x',
@@ -190,6 +192,7 @@ export function deliveryWithExecution() {
         environment_name: 'production',
         cluster_id: ids.cluster,
         services: [{ id: ids.service, name: 'web', url: 'http://web.localhost:8080' }],
+        ...(supersededBy === undefined ? {} : { superseded_by: supersededBy }),
       },
     ],
   };
