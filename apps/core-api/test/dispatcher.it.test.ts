@@ -109,6 +109,18 @@ test('a push deploys the head of its branch, and its outcome says so', async () 
   expect(after.heads).toMatchObject([{ headSha: commit, handledSha: commit }]);
 });
 
+test('a push to a service whose deletion was asked for, or failed, deploys nothing', async () => {
+  const { store, sql, world, repository, deliver, dispatch } = await newDispatch();
+  for (const state of ['DELETE_QUEUED', 'DELETING', 'DELETE_ERROR']) {
+    await sql`update services set state = ${state}`;
+    await deliver('refs/heads/main', repository.push('main'));
+    await dispatch();
+    const { commits, deliveries } = await read(store, world);
+    expect(commits).toEqual([]);
+    expect(deliveries.at(-1)?.outcome).toContain('its deletion was asked for');
+  }
+});
+
 test('what was delivered counts for nothing, Git says where the branch is', async () => {
   const { store, world, repository, deliver, dispatch } = await newDispatch();
   const old = repository.push('main');

@@ -29,7 +29,10 @@ async function rows(store: Store, world: World) {
   return await store.tenant(world.context, async ({ db }) => ({
     executions: await db.select().from(tables.executions).orderBy(tables.executions.generation),
     outbox: await db.select().from(tables.outbox),
-    parts: await db.select().from(tables.executionServices),
+    parts: await db
+      .select()
+      .from(tables.executionServices)
+      .orderBy(tables.executionServices.executionId),
     releases: await db.select().from(tables.releases).orderBy(tables.releases.id),
     services: await db.select().from(tables.services),
     environment: (await db.select().from(tables.environments))[0],
@@ -129,6 +132,25 @@ test('under replace, what the canceled one had not done yet is done by the newco
     ]),
   );
 });
+
+test.each(['queue', 'latest', 'replace'] as const)(
+  'under %s, nothing behind a deletion brings the deleted service back',
+  async (queuePolicy) => {
+    const { store } = await testDatabase();
+    const world = await newWorld(store, { services: 2, queuePolicy });
+    const [gone, stays] = world.serviceIds as [ServiceId, ServiceId];
+    await enqueue(store, world, deploy(world, 1));
+    const deletion = { action: 'DELETE', origin: 'API', services: [{ serviceId: gone }] } as const;
+    await enqueue(store, world, { ...deploy(world, 1), ...deletion });
+    await expect(enqueue(store, world, deploy(world, 2, [gone]))).rejects.toThrow('being deleted');
+    await enqueue(store, world, deploy(world, 3, [gone, stays]));
+    await enqueue(store, world, { ...deploy(world, 4), services: 'all' });
+    const { parts, services } = await rows(store, world);
+    const last = parts.filter((part) => part.serviceId === gone).at(-1);
+    expect(last).toMatchObject({ action: 'DELETE', releaseId: null });
+    expect(services.find((service) => service.id === gone)?.state).toBe('DELETE_QUEUED');
+  },
+);
 
 test('under forbid, a second request is refused and leaves no trace', async () => {
   const { store } = await testDatabase();

@@ -27,6 +27,7 @@ export { type StatusPart, statusDetails } from './status/status-details.ts';
 export {
   type ExecutionStatus,
   environmentState,
+  isBeingDeleted,
   isFinalProgress,
   serviceState,
   type WireState,

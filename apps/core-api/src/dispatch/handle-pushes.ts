@@ -1,6 +1,7 @@
 import {
   type BranchOutcome,
   describeOutcome,
+  isBeingDeleted,
   matchServices,
   needsChangedPaths,
   type ServiceMatch,
@@ -160,7 +161,7 @@ async function match(
   const changed = new Map<ServiceId, readonly string[] | null>();
   for (const row of rows) {
     const service = watching(row);
-    if (!service.autoDeploy || !needsChangedPaths(service)) continue;
+    if (service.isUnwanted || !service.autoDeploy || !needsChangedPaths(service)) continue;
     if (service.lastRequestedSha === headSha) continue;
     const { url } = row.spec.git;
     const credentials = await sourceAccess(tx, url, 'dispatcher');
@@ -186,6 +187,7 @@ function watching(row: ServiceRow): WatchingService {
     branch: row.branch ?? '',
     rootPath: row.spec.git.rootPath,
     autoDeploy: row.autoDeploy,
+    isUnwanted: isBeingDeleted(row.state) || row.state === 'DELETE_ERROR',
     pathFilters: row.spec.pathFilters,
     lastRequestedSha: row.lastRequestedSha,
   };

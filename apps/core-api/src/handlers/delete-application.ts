@@ -1,4 +1,5 @@
 import type { Operations } from '@pilotfish/contracts/http';
+import { isBeingDeleted } from '@pilotfish/domain-deploy';
 import { appendAudit, getService, lockEnvironment, updateService } from '@pilotfish/store';
 import type { Handler } from '../api/call.ts';
 import { requestExecution } from './request-execution.ts';
@@ -10,6 +11,7 @@ export const deleteApplication: Handler<Operations['deleteApplication']> = async
     const { environmentId } = await getService(tx, serviceId);
     await lockEnvironment(tx, environmentId);
     const service = await getService(tx, serviceId);
+    if (isBeingDeleted(service.state)) return undefined;
     await appendAudit(tx, call.now, {
       action: 'application.delete_requested',
       targetKind: 'application',

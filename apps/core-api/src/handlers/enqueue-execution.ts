@@ -1,10 +1,8 @@
 import {
   decideEnqueue,
-  type EnqueueDecision,
   type ExecutionAction,
   type ExecutionOrigin,
   environmentState,
-  isFinalProgress,
   type OpenExecution,
   serviceState,
 } from '@pilotfish/domain-deploy';
@@ -14,7 +12,6 @@ import {
   type ExecutionId,
   Fault,
   newId,
-  type ReleaseId,
   type ServiceId,
 } from '@pilotfish/kernel';
 import { newTraceparent } from '@pilotfish/runtime';
@@ -26,31 +23,23 @@ import {
   endPendingReleases,
   endUnstartedParts,
   insertExecution,
-  listExecutionServices,
   listOpenExecutions,
   listServicesByStage,
   lockEnvironment,
   readEpoch,
-  type ServiceRow,
-  type StageRow,
   type TenantTransaction,
   tables,
   updateExecution,
 } from '@pilotfish/store';
 import { eq } from 'drizzle-orm';
 import { choosePart, type ExecutionPart } from '../executions/choose-part.ts';
+import {
+  joinTaken,
+  type RequestedService,
+  requestedServices,
+  takenOver,
+} from '../executions/choose-services.ts';
 import { isHandedOut, releaseNext } from '../executions/release-next.ts';
-
-/** What to do with one service. */
-export interface RequestedService {
-  readonly serviceId: ServiceId;
-  /** Default: the execution's action. */
-  readonly action?: ExecutionAction;
-  /** For DEPLOY; default: the commit of its current release, with today's configuration. */
-  readonly commitSha?: string;
-  /** Runs this release again exactly as it was, in place of making a new one (rollback). */
-  readonly releaseId?: ReleaseId;
-}
 
 export interface ExecutionRequest {
   readonly environmentId: EnvironmentId;
@@ -65,7 +54,7 @@ export interface ExecutionRequest {
   readonly deliveryId?: DeliveryId;
 }
 
-/** Refused is an expected outcome (policy `forbid`, an environment being deleted), not a fault. */
+/** Refused is an expected outcome (policy `forbid`, something being deleted), not a fault. */
 export type EnqueueOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
   | {
@@ -102,7 +91,12 @@ export async function enqueueExecution(
 
   const inStages = await listServicesByStage(tx, environment.id);
   const taken = await takenOver(tx, decision, open);
-  const wanted = joinTaken(requestedServices(request, inStages), taken, inStages);
+  const services = inStages.map(({ service }) => service);
+  const requested = requestedServices(request, services);
+  if (requested.size === 0 && request.services !== 'all') {
+    return { kind: 'refused', reason: 'It is being deleted.' };
+  }
+  const wanted = joinTaken(requested, taken, services);
   const execution = await newExecution(tx, environment, request, now);
   const parts: ExecutionPart[] = [];
   for (const { service, stage } of inStages) {
@@ -138,7 +132,6 @@ export async function enqueueExecution(
   };
 }
 
-type InStage = { readonly service: ServiceRow; readonly stage: StageRow };
 type NewExecution = Parameters<typeof insertExecution>[1];
 
 function describeOpen(environment: EnvironmentRow, execution: ExecutionRow): OpenExecution {
@@ -148,59 +141,6 @@ function describeOpen(environment: EnvironmentRow, execution: ExecutionRow): Ope
   const phase =
     execution.status === 'CANCELING' ? 'canceling' : isHandedOut(execution) ? 'released' : 'queued';
   return { executionId: execution.id, action, origin: execution.origin, phase };
-}
-
-/** A service as the new execution is to treat it. */
-export type AskedService = RequestedService & { readonly action: ExecutionAction };
-
-function requestedServices(
-  request: ExecutionRequest,
-  inStages: readonly InStage[],
-): Map<ServiceId, AskedService> {
-  const known = new Set(inStages.map(({ service }) => service.id));
-  const asked: readonly RequestedService[] =
-    request.services === 'all'
-      ? inStages.map(({ service: { id } }) => {
-          const commitSha = request.commits?.get(id);
-          return { serviceId: id, ...(commitSha === undefined ? {} : { commitSha }) };
-        })
-      : request.services;
-  for (const { serviceId } of asked) {
-    if (!known.has(serviceId)) throw new Fault('not_found', 'There is no such service');
-  }
-  return new Map(
-    asked.map((one) => [one.serviceId, { ...one, action: one.action ?? request.action }]),
-  );
-}
-
-/**
- * What others were to do and the newcomer does in their place, newest first: all of those that it
- * absorbs, and what is not done yet of the one that it cancels.
- */
-async function takenOver(
-  tx: TenantTransaction,
-  { absorb, cancel }: Extract<EnqueueDecision, { kind: 'accepted' }>,
-  open: readonly ExecutionRow[],
-): Promise<readonly ExecutionServiceRow[]> {
-  const ids = cancel === null ? absorb : [...absorb, cancel];
-  const generations = new Map(open.map(({ id, generation }) => [id, generation]));
-  const age = ({ executionId }: ExecutionServiceRow) => generations.get(executionId) ?? 0;
-  const parts = await listExecutionServices(tx, ids);
-  return parts.filter(({ progress }) => !isFinalProgress(progress)).sort((a, b) => age(b) - age(a));
-}
-
-/** Adds what was taken over and the newcomer does not name itself, so that no push is lost. */
-function joinTaken(
-  wanted: Map<ServiceId, AskedService>,
-  taken: readonly ExecutionServiceRow[],
-  inStages: readonly InStage[],
-): Map<ServiceId, AskedService> {
-  const alive = new Set(inStages.map(({ service }) => service.id));
-  for (const { serviceId, action, releaseId } of taken) {
-    if (wanted.has(serviceId) || !alive.has(serviceId)) continue;
-    wanted.set(serviceId, { serviceId, action, ...(releaseId === null ? {} : { releaseId }) });
-  }
-  return wanted;
 }
 
 async function newExecution(

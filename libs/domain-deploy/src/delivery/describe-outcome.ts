@@ -13,6 +13,7 @@ export type BranchOutcome =
   | { readonly kind: 'tag'; readonly name: string };
 
 const skipReasons = {
+  to_be_deleted: 'its deletion was asked for',
   auto_deploy_off: 'automatic deployment is off',
   same_commit: 'that commit was requested already',
   other_paths: 'only paths outside its filter changed',

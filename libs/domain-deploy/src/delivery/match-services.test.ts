@@ -14,6 +14,7 @@ function service(change: Partial<WatchingService> = {}): WatchingService {
     branch: 'main',
     rootPath: '/',
     autoDeploy: true,
+    isUnwanted: false,
     pathFilters: [],
     lastRequestedSha: null,
     ...change,
@@ -38,6 +39,7 @@ test('a commit that was asked for already is not deployed again, so that replays
 
 test('automatic deployment can be off', () => {
   expect(outcome(service({ autoDeploy: false }))).toBe('auto_deploy_off');
+  expect(outcome(service({ isUnwanted: true }))).toBe('to_be_deleted');
 });
 
 test('a service in a folder follows only what changes below it', () => {

@@ -11,6 +11,8 @@ export interface WatchingService {
   /** `/` for the whole repository. */
   readonly rootPath: string;
   readonly autoDeploy: boolean;
+  /** Its deletion was asked for: no push brings it back. */
+  readonly isUnwanted: boolean;
   readonly pathFilters: readonly PathFilter[];
   /** The commit that was last asked to be deployed; null where none ever was. */
   readonly lastRequestedSha: string | null;
@@ -35,7 +37,7 @@ export type ServiceMatch =
   | {
       readonly kind: 'skip';
       readonly service: WatchingService;
-      readonly reason: 'auto_deploy_off' | 'same_commit' | 'other_paths';
+      readonly reason: 'to_be_deleted' | 'auto_deploy_off' | 'same_commit' | 'other_paths';
     };
 
 /**
@@ -53,6 +55,7 @@ export function matchServices(
   return services
     .filter((s) => s.repositoryKey === head.repositoryKey && s.branch === head.branch)
     .map((service) => {
+      if (service.isUnwanted) return { kind: 'skip', service, reason: 'to_be_deleted' };
       if (!service.autoDeploy) return { kind: 'skip', service, reason: 'auto_deploy_off' };
       if (service.lastRequestedSha === head.headSha) {
         return { kind: 'skip', service, reason: 'same_commit' };

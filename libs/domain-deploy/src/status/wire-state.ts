@@ -101,6 +101,11 @@ export function serviceState(action: ExecutionAction, progress: ServiceProgress)
   }
 }
 
+/** True from the request to delete a service until that has ended. */
+export function isBeingDeleted(state: WireState): boolean {
+  return state === 'DELETE_QUEUED' || state === 'DELETING';
+}
+
 /** True where a service will not move any further in this execution. */
 export function isFinalProgress(progress: ServiceProgress): boolean {
   return ![
