@@ -1,6 +1,7 @@
 import { Agent, type RequestListener } from 'node:http';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type App, EdgeHarness, raw, routeTo, send, startApp, until } from './harness.ts';
+import { type App, EdgeHarness, raw, routeTo, send, startApp } from './harness.ts';
 
 const host = 'shop-0a1b.localhost';
 let edge: EdgeHarness;

@@ -13,24 +13,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Inflight, type Route, RoutesApplied } from '@pilotfish/contracts';
-import { newId, systemClock } from '@pilotfish/kernel';
+import { newId } from '@pilotfish/kernel';
+import { endChild, until } from '@pilotfish/testing/real-process';
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-
-/** Waits until the condition gives a value; the machine may be busy, so for long. */
-export async function until<T>(
-  what: string,
-  condition: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  milliseconds = 20_000,
-): Promise<T> {
-  const end = performance.now() + milliseconds;
-  for (;;) {
-    const value = await condition();
-    if (value !== null && value !== undefined && value !== false) return value;
-    if (performance.now() > end) throw new Error(`waited in vain until ${what}`);
-    await systemClock.sleep(5);
-  }
-}
 
 export interface Answer {
   readonly status: number;
@@ -74,11 +60,7 @@ export class EdgeHarness {
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    const child = this.#child;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.kill(signal);
-    await ended;
+    await endChild(this.#child, signal);
   }
 
   async end(): Promise<void> {

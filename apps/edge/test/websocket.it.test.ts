@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type App, EdgeHarness, raw, routeTo, startApp, until } from './harness.ts';
+import { type App, EdgeHarness, raw, routeTo, startApp } from './harness.ts';
 
 const host = 'chat-0a1b.localhost';
 let edge: EdgeHarness;

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { appArgv, ask, Harness, isAlive, until } from './harness.ts';
+import { appArgv, ask, Harness, isAlive } from './harness.ts';
 
 let harness: Harness;
 

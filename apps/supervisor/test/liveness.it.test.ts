@@ -1,6 +1,7 @@
 import type { InstanceSpecInput } from '@pilotfish/contracts';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { appArgv, ask, Harness, until } from './harness.ts';
+import { appArgv, ask, Harness } from './harness.ts';
 
 let harness: Harness;
 

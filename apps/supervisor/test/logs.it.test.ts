@@ -2,8 +2,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LogLine } from '@pilotfish/contracts';
 import { systemClock } from '@pilotfish/kernel';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { appArgv, Harness, seededInt, until } from './harness.ts';
+import { appArgv, Harness, seededInt } from './harness.ts';
 
 const full = process.env.PILOTFISH_TEST_SCALE === 'full';
 let harness: Harness;

@@ -4,8 +4,9 @@ import { rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { SupervisorEvent } from '@pilotfish/contracts';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { appArgv, Harness, until } from './harness.ts';
+import { appArgv, Harness } from './harness.ts';
 
 let harness: Harness;
 

@@ -1,6 +1,7 @@
 import { systemClock } from '@pilotfish/kernel';
+import { until } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { appArgv, ask, Harness, processesWith, seededInt, until } from './harness.ts';
+import { appArgv, ask, Harness, processesWith, seededInt } from './harness.ts';
 
 const rounds = process.env.PILOTFISH_TEST_SCALE === 'full' ? 60 : 8;
 let harness: Harness;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { systemClock } from '@pilotfish/kernel';
+import { endChild, until } from '@pilotfish/testing/real-process';
 import type { Neighbours } from './harness.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -26,7 +26,7 @@ export async function realNeighbours(folder: string, routesFile: string): Promis
     ...{ supervisorSocket, edgeSocket, edgePort },
     async close() {
       await stopAll(supervisorSocket);
-      await Promise.all([supervisor, edge].map(stop));
+      await Promise.all([supervisor, edge].map((child) => endChild(child, 'SIGTERM')));
     },
   };
 }
@@ -40,12 +40,10 @@ function service(name: string, environment: Readonly<Record<string, string>>): C
 }
 
 async function exists(path: string, child: ChildProcess): Promise<void> {
-  const giveUpMs = systemClock.monotonicMs() + 20_000;
-  while ((await stat(path).catch(() => undefined)) === undefined) {
+  await until(`${path} appears`, async () => {
     if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before ${path}`);
-    if (systemClock.monotonicMs() > giveUpMs) throw new Error(`${path} did not appear`);
-    await systemClock.sleep(20);
-  }
+    return await stat(path).catch(() => null);
+  });
 }
 
 /** A supervisor that ends leaves applications running; a test must not. */
@@ -58,13 +56,6 @@ async function stopAll(socketPath: string): Promise<void> {
     sent.once('response', (response) => response.resume().once('end', resolve));
     sent.end('{"graceSecondsMax":1}');
   });
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGTERM');
-  await ended;
 }
 
 function freePort(): Promise<number> {

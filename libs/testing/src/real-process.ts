@@ -1,0 +1,29 @@
+/** For tests that run a service as a process of its own. Light: no server is brought along. */
+import type { ChildProcess } from 'node:child_process';
+import { systemClock } from '@pilotfish/kernel';
+
+/** Between two looks: short beside what is waited for, long beside what a look costs. */
+const lookEveryMs = 10;
+
+/** Waits until the condition gives a value; the machine may be busy, so for long. */
+export async function until<T>(
+  what: string,
+  condition: () => Promise<T | null | undefined | false> | T | null | undefined | false,
+  milliseconds = 20_000,
+): Promise<T> {
+  const endMs = systemClock.monotonicMs() + milliseconds;
+  for (;;) {
+    const value = await condition();
+    if (value !== null && value !== undefined && value !== false) return value;
+    if (systemClock.monotonicMs() > endMs) throw new Error(`waited in vain until ${what}`);
+    await systemClock.sleep(lookEveryMs);
+  }
+}
+
+/** Sends the signal and resolves when the child has ended; at once where it has already. */
+export async function endChild(child: ChildProcess | null, signal: NodeJS.Signals): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await ended;
+}
