@@ -57,9 +57,12 @@ test('a failed deployment is explained in the history, the status and the list o
   await api.post(`/environment/${environmentId}/deploy`);
   await fail(api);
   const history = await api.get(`/environment/${environmentId}/deploymentHistoryV2`);
-  const [entry] = history.body.results;
-  expect(entry.explanation).toBe(`shop: ${failure.summary}. ${failure.suggestion}`);
-  expect(entry.stages[0].services[0].failure).toEqual(failure);
+  expect(history.body.results).toMatchObject([
+    {
+      explanation: `shop: ${failure.summary}. ${failure.suggestion}`,
+      stages: [{ services: [{ failure }] }],
+    },
+  ]);
   const status = await api.get(`/application/${applicationId}/status`);
   expect(status.body).toMatchObject({ state: 'DEPLOYMENT_ERROR', failure });
   const releases = await api.get(`/application/${applicationId}/release`);
@@ -99,7 +102,7 @@ test('whoever follows a push that a newer one took over is led on to the newest'
   );
   const led = async () => {
     const { body } = await api.get(`/incomingWebhookDelivery/${deliveryId}`);
-    const executions: { id: string; superseded_by?: string }[] = body.executions;
+    const executions = body.executions as { id: string; superseded_by?: string }[];
     return new Map(executions.map((one) => [one.id, one.superseded_by]));
   };
   expect(await led()).toEqual(
