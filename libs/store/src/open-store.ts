@@ -13,6 +13,7 @@ import {
   type TenantContext,
   type TenantTransaction,
 } from './transactions.ts';
+import { watchStatements } from './watch-statements.ts';
 
 /** A transaction that met a deadlock is run again this often. */
 const conflictRetriesMax = 3;
@@ -22,6 +23,9 @@ const connectSecondsMax = 2;
 
 /** How long a transaction may wait to begin: for a connection, and for the database's first word. */
 const beginMsMax = 3000;
+
+/** How long after its own limit the server may take to cut a statement before it counts as hanging. */
+const cutMsMax = 5000;
 
 /** Transactions that may wait to begin; what a database that hangs left behind is among them. */
 const waitingMax = 1000;
@@ -67,7 +71,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   try {
     await requireSchema(client);
     const databaseRoles = await availableRoles(client, options.rolePrefix ?? 'pilotfish');
-    return storeOf(client, databaseRoles);
+    return storeOf(options, client, databaseRoles);
   } catch (thrown) {
     await client.end({ timeout: 1 });
     throw toOpeningFault(client, thrown);
@@ -86,11 +90,15 @@ export function connect(options: StoreOptions): Sql {
     connection: {
       application_name: options.name,
       TimeZone: 'UTC',
-      statement_timeout: (options.statementSecondsMax ?? 30) * 1000,
+      statement_timeout: statementMsMax(options),
       // A process that hangs inside a transaction must not hold its locks for ever.
       idle_in_transaction_session_timeout: 60_000,
     },
   });
+}
+
+function statementMsMax({ statementSecondsMax = 30 }: StoreOptions): number {
+  return statementSecondsMax * 1000;
 }
 
 /** The pause before a connection is tried again, by the number of failures in a row. */
@@ -123,9 +131,25 @@ async function availableRoles(sql: Sql, prefix: string): Promise<DatabaseRoles> 
   };
 }
 
-function storeOf(client: Sql, roles: DatabaseRoles): Store {
-  const db = drizzle(client, { schema });
-  const begin = boundedBegin((work) => db.transaction(work));
+function storeOf(options: StoreOptions, first: Sql, roles: DatabaseRoles): Store {
+  const answerMsMax = statementMsMax(options) + cutMsMax;
+  let client = first;
+  let begin = open(first);
+
+  function open(opened: Sql): Transact {
+    watchStatements(opened, answerMsMax, () => replace(opened));
+    const db = drizzle(opened, { schema });
+    return boundedBegin((work) => db.transaction(work));
+  }
+
+  /** All of its transactions end: they are with the same server, which cut nothing in its time. */
+  function replace(hanging: Sql): void {
+    if (client !== hanging) return;
+    client = connect(options);
+    begin = open(client);
+    void hanging.end({ timeout: 0 });
+  }
+
   const run = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
     for (let retries = 0; ; retries += 1) {
       try {

@@ -6,7 +6,7 @@ import { buildServer } from '@pilotfish/http';
 import { Fault, systemClock } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { findFreePorts, type RunningPostgres, startPostgres } from '@pilotfish/servers';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { migrate, openStore, type Store, tables } from '../src/index.ts';
 
 let dataFolder: string;
@@ -121,4 +121,32 @@ test('a database that hangs is told within seconds, and nothing given up is done
   }
   expect(await msUntilItAnswers()).toBeLessThan(2500);
   expect(isDone).toBe(false);
+});
+
+test('a statement and a commit that hang end in bounded time, and the database is found again', async () => {
+  const hanging = await openStore({ url: server.url, name: 'hanging', statementSecondsMax: 1 });
+  onTestFinished(() => hanging.close());
+  const frozen = Promise.withResolvers<void>();
+  const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const work = (n: number, isAsking: boolean) =>
+    hanging.system('worker', async (tx) => {
+      begun[n]?.resolve();
+      await frozen.promise;
+      if (isAsking) await tx.db.$count(tables.organizations);
+    });
+  const outcomes = [work(0, true), work(1, false)].map((one) =>
+    one.catch((error: unknown) => error),
+  );
+  await Promise.all(begun.map(({ promise }) => promise));
+  signalAll('SIGSTOP');
+  const startMs = systemClock.monotonicMs();
+  try {
+    frozen.resolve();
+    expectUnavailable(await Promise.all(outcomes));
+    // The server's own limit, and the 5 s after which it counts as hanging.
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(8000);
+  } finally {
+    signalAll('SIGCONT');
+  }
+  await hanging.ping();
 });
