@@ -1,4 +1,4 @@
-import type { Bus } from '@pilotfish/bus';
+import { type Bus, connectionCheck } from '@pilotfish/bus';
 import { DeliveryReceipt, messages } from '@pilotfish/contracts';
 import { buildServer, type HttpServer } from '@pilotfish/http';
 import { type Clock, systemClock } from '@pilotfish/kernel';
@@ -22,7 +22,7 @@ export interface AppDeps {
   readonly inbox: Pick<Inbox, 'append' | 'ping'>;
   readonly findHook: FindHook;
   /** Only to ring a doorbell; whether it works decides nothing here. */
-  readonly bus: Pick<Bus, 'ring'>;
+  readonly bus: Pick<Bus, 'ring' | 'state'>;
   /** Bodies in memory together, in bytes. */
   readonly bodyBytesTotalMax: number;
   readonly clock?: Clock;
@@ -68,6 +68,8 @@ export function buildApp(deps: AppDeps): HttpServer {
     bodyBytesMax,
   });
   health.register('postgres', (signal) => gate.check(signal));
+  // Without it a delivery is durable all the same, and found a little later.
+  health.register('nats', connectionCheck(deps.bus), { isOptional: true });
   app.addHook('onClose', async () => {
     await batches.idle();
     await gate.close();

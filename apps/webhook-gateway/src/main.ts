@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { connectBus, connectionCheck, credentialsFromFile } from '@pilotfish/bus';
+import { connectBus, credentialsFromFile } from '@pilotfish/bus';
 import { keyEncryptionOf, readKeyFile, readSecretFile } from '@pilotfish/crypto';
 import { listen } from '@pilotfish/http';
 import {
@@ -33,11 +33,9 @@ await runService({
       credentials: credentialsFromFile(identity('creds')),
       logger,
     });
-    const health = createHealth();
-    health.register('nats', connectionCheck(bus), { isOptional: true });
     const app = buildApp({
       logger,
-      health,
+      health: createHealth(),
       metrics: createMetrics(name),
       inbox,
       findHook: createFindHook({ inbox, keys, logger }),

@@ -75,7 +75,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     metrics: createMetrics('webhook-gateway'),
     inbox: options.wrap?.(inbox) ?? inbox,
     findHook: createFindHook({ inbox, keys, logger }),
-    bus: options.bus ?? { ring: () => undefined },
+    bus: options.bus ?? { ring: () => undefined, state: () => 'connected' },
     bodyBytesTotalMax: options.bodyBytesTotalMax ?? 64 * 1024 * 1024,
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -235,5 +235,11 @@ test('the doorbell is rung, and a gateway without NATS takes deliveries as well'
   await nats.kill();
   await until('the loss is noticed', () => bus.state() === 'disconnected');
   expect((await post()).status).toBe(202);
-  expect((await fetch(`${gateway.url}/health/ready`)).status).toBe(200);
+  const ready = await fetch(`${gateway.url}/health/ready`);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toMatchObject({
+    status: 'ready',
+    failing: [],
+    degraded: [{ name: 'nats' }],
+  });
 });

@@ -114,6 +114,37 @@ test('replicas are killed under load: every acknowledged delivery is in the inbo
   expect(codes, replicas.map(({ output }) => output()).join('')).toEqual([0, 0]);
 });
 
+test('started while nats-server is dead, it takes deliveries and names what is missing', async () => {
+  const db = await database();
+  const nats = await testNats();
+  const { id, secret } = await makeHook(db, 'GENERIC');
+  const folder = await identityFolder(db, nats);
+  await nats.kill();
+  const [port = 0] = await findFreePorts(1);
+  const url = `http://127.0.0.1:${port}`;
+  const { child, output } = startProcess({
+    PILOTFISH_IDENTITY_DIR: folder,
+    NATS_URL: nats.url,
+    WEBHOOK_GATEWAY_PORT: String(port),
+  });
+  const ready = () => fetch(`${url}/health/ready`).catch(() => null);
+  await until('it is ready', async () => {
+    expect(child.exitCode, output()).toBeNull();
+    return (await ready())?.status === 200;
+  });
+  expect(await (await ready())?.json()).toMatchObject({
+    failing: [],
+    degraded: [{ name: 'nats' }],
+  });
+  const body = '{"ref":"refs/heads/main"}';
+  const delivery = { provider: 'GENERIC', secret, body } as const;
+  expect((await postDelivery(`${url}/webhook/${id}`, delivery)).status).toBe(202);
+  expect(await db.sql`select id from deliveries`).toHaveLength(1);
+  child.kill('SIGTERM');
+  if (child.exitCode === null) await once(child, 'exit');
+  expect(child.exitCode, output()).toBe(0);
+});
+
 test('a wrong configuration is told as a whole', async () => {
   const { child, output } = startProcess({ WEBHOOK_GATEWAY_PORT: 'abc', LOG_LEVEL: 'loud' });
   const [code] = await once(child, 'close');

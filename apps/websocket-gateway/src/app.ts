@@ -1,4 +1,4 @@
-import type { Bus } from '@pilotfish/bus';
+import { type Bus, connectionCheck } from '@pilotfish/bus';
 import { buildServer, type HttpServer } from '@pilotfish/http';
 import type { Clock } from '@pilotfish/kernel';
 import type { Health, Logger, Metrics } from '@pilotfish/runtime';
@@ -62,6 +62,8 @@ export function buildApp(deps: AppDeps): HttpServer {
     read: () => sockets.queuedBytes(),
   });
   health.register('postgres', () => store.ping());
+  // Without it stored lines are shown, and live ones a second later from there.
+  health.register('nats', connectionCheck(bus), { isOptional: true });
   server.addHook('preClose', () => sockets.drain());
   return server;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { connectBus, connectionCheck, credentialsFromFile } from '@pilotfish/bus';
+import { connectBus, credentialsFromFile } from '@pilotfish/bus';
 import { readSecretFile } from '@pilotfish/crypto';
 import { listen } from '@pilotfish/http';
 import { systemClock } from '@pilotfish/kernel';
@@ -33,12 +33,9 @@ await runService({
     });
     const host = config.WEBSOCKET_GATEWAY_HOST;
     const port = config.WEBSOCKET_GATEWAY_PORT;
-    const health = createHealth();
-    // Without it stored lines are shown, and live ones a second later from there.
-    health.register('nats', connectionCheck(bus), { isOptional: true });
     const app = buildApp({
       logger,
-      health,
+      health: createHealth(),
       metrics: createMetrics(name),
       clock: systemClock,
       store,

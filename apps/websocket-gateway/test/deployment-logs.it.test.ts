@@ -85,6 +85,9 @@ test('without NATS history is served and followed; with it, live goes on', async
   await waitUntil(() => linesOf(client).length === 3);
   await world.commit(execution, [line(4)]);
   await waitUntil(() => linesOf(client).length === 4);
+  const ready = await fetch(`${url.replace('ws', 'http')}/health/ready`);
+  expect(ready.status).toBe(200);
+  expect(await ready.json()).toMatchObject({ failing: [], degraded: [{ name: 'nats' }] });
   await world.nats.start();
   await world.engine.connected(AbortSignal.timeout(10_000));
   await world.commit(execution, [line(5)]);
