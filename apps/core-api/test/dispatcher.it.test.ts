@@ -8,6 +8,7 @@ import { openInbox, type Store, tables } from '@pilotfish/store';
 import { testDatabase } from '@pilotfish/testing';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { type DispatcherDeps, dispatchBatch } from '../src/roles/dispatcher.ts';
 import { testRepository } from './repository.ts';
 import { newWorld, type World } from './world.ts';
@@ -55,8 +56,8 @@ async function newDispatch(options: { services?: number } = {}) {
     },
     sourceAccess: async () => undefined,
   });
-  const deliver = async (ref: string, after: string, id: string = newId()) => {
-    const body = { ref, after, repository: { clone_url: repository.url } };
+  const deliver = async (ref: string, after: string, id: string = newId(), told: object = {}) => {
+    const body = { ref, after, repository: { clone_url: repository.url }, ...told };
     const [stored] = await inbox.append([
       {
         incomingWebhookId: hook,
@@ -91,6 +92,40 @@ async function read(store: Store, world: World) {
     heads: await db.select().from(tables.branchHeads),
   }));
 }
+
+test('a release knows what its push told of the commit, and not what another told', async () => {
+  const { store, world, repository, deliver, dispatch } = await newDispatch();
+  const commits = async () => {
+    const rows = await store.tenant(world.context, ({ db }) =>
+      db.select().from(tables.releases).orderBy(tables.releases.number),
+    );
+    return rows.map(({ config }) => config.commit?.message);
+  };
+  const tell = (id: string, message: string) => ({
+    head_commit: { id, message, timestamp: '2026-11-20T12:00:00Z', author: { name: 'Ada' } },
+  });
+  const first = repository.push('main');
+  await deliver('refs/heads/main', first, newId(), tell(first, 'First'));
+  await dispatch();
+  expect(await commits()).toEqual(['First']);
+  // Late news of the first commit, while the branch has moved on.
+  repository.push('main');
+  await deliver('refs/heads/main', first, newId(), tell(first, 'First'));
+  await dispatch();
+  expect(await commits()).toEqual(['First', undefined]);
+  const [serviceId] = world.serviceIds;
+  if (serviceId === undefined) throw new Error('the world has a service');
+  await store.tenant(world.context, (tx) =>
+    enqueueExecution(tx, systemClock.now(), {
+      environmentId: world.environmentId,
+      action: 'DEPLOY',
+      services: [{ serviceId, commitSha: first }],
+      origin: 'API',
+      clientOrigin: 'API',
+    }),
+  );
+  expect(await commits()).toEqual(['First', undefined, 'First']);
+});
 
 test('a push deploys the head of its branch, and its outcome says so', async () => {
   const { store, world, repository, deliver, dispatch } = await newDispatch();

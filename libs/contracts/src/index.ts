@@ -75,6 +75,7 @@ export {
 export { type BuiltInRole, builtInRoles, type Permission, permissions } from './permissions.ts';
 export {
   ApplicationSpec,
+  CommitInfo,
   GitSource,
   ReleaseConfig,
   SecretReference,

@@ -181,8 +181,8 @@ export {
 export {
   activateRelease,
   endPendingReleases,
+  findReleaseOfCommit,
   getRelease,
-  hasRelease,
   insertRelease,
   type ReleaseRow,
 } from './repositories/releases.ts';

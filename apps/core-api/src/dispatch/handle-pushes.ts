@@ -1,3 +1,4 @@
+import type { CommitInfo } from '@pilotfish/contracts';
 import {
   type BranchOutcome,
   describeOutcome,
@@ -133,7 +134,9 @@ async function handleOne(
         continue;
       }
       const matches = await match(tx, deps, repositoryKey, branch, sha);
-      const queued = await enqueueMatches(tx, deps.now, push, sha, matches);
+      // Git has the last word about the head; of another commit nothing was told.
+      const commit = change.claimedSha === sha ? change.commit : undefined;
+      const queued = await enqueueMatches(tx, deps.now, push, { commitSha: sha, commit }, matches);
       outcomes.push({ kind: 'matched', branch, headSha: sha, matches: queued.matches });
       refusals.push(...queued.refusals);
       executionIds.push(...queued.executionIds);
@@ -197,7 +200,7 @@ async function enqueueMatches(
   tx: TenantTransaction,
   now: Temporal.Instant,
   push: PushDelivery,
-  commitSha: string,
+  { commitSha, commit }: { readonly commitSha: string; readonly commit: CommitInfo | undefined },
   matches: readonly ServiceMatch[],
 ) {
   const deploys = matches.filter((m) => m.kind === 'deploy').map((m) => m.service);
@@ -211,7 +214,11 @@ async function enqueueMatches(
     const outcome = await enqueueExecution(tx, now, {
       environmentId,
       action: 'DEPLOY',
-      services: services.map(({ serviceId }) => ({ serviceId, commitSha })),
+      services: services.map(({ serviceId }) => ({
+        serviceId,
+        commitSha,
+        ...(commit && { commit }),
+      })),
       origin: 'GIT',
       clientOrigin: 'GIT',
       deliveryId: push.claimed.delivery.id,

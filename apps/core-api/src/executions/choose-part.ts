@@ -1,9 +1,10 @@
+import type { CommitInfo } from '@pilotfish/contracts';
 import type { ExecutionAction, ExecutionOrigin } from '@pilotfish/domain-deploy';
 import { type ExecutionId, Fault, newId, type ReleaseId, type ServiceId } from '@pilotfish/kernel';
 import {
   type EnvironmentRow,
+  findReleaseOfCommit,
   getRelease,
-  hasRelease,
   insertRelease,
   listVisibleVariables,
   type ReleaseRow,
@@ -32,6 +33,7 @@ interface Choice {
   readonly asked: {
     readonly action: ExecutionAction;
     readonly commitSha?: string;
+    readonly commit?: CommitInfo;
     readonly releaseId?: ReleaseId;
   };
   readonly now: Temporal.Instant;
@@ -55,7 +57,8 @@ export async function choosePart(tx: TenantTransaction, choice: Choice): Promise
   // Going back by hand to what ran before does not invite a repeated push to undo it.
   const isForward =
     choice.execution.origin === 'GIT' ||
-    (asked.commitSha !== undefined && !(await hasRelease(tx, service.id, asked.commitSha)));
+    (asked.commitSha !== undefined &&
+      (await findReleaseOfCommit(tx, service.id, asked.commitSha)) === null);
   const { id, commitSha } = await newRelease(tx, choice);
   return { ...part, releaseId: id, commitSha, requestedSha: isForward ? commitSha : null };
 }
@@ -94,6 +97,9 @@ async function newRelease(
     projectId: environment.projectId,
     environmentId: environment.id,
   });
-  const config = snapshotRelease(environment, service, commitSha, visible(service.id));
+  const snapshot = snapshotRelease(environment, service, commitSha, visible(service.id));
+  const commit =
+    asked.commit ?? (await findReleaseOfCommit(tx, service.id, commitSha))?.config.commit;
+  const config = { ...snapshot, ...(commit && { commit }) };
   return await insertRelease(tx, { ...head, commitSha, branch: service.branch ?? '', config });
 }

@@ -1,3 +1,4 @@
+import type { CommitInfo } from '@pilotfish/contracts';
 import {
   type EnqueueDecision,
   type ExecutionAction,
@@ -20,6 +21,8 @@ export interface RequestedService {
   readonly action?: ExecutionAction;
   /** For DEPLOY; default: the commit of its current release, with today's configuration. */
   readonly commitSha?: string;
+  /** What is known of that commit; else what an earlier release of it knew. */
+  readonly commit?: CommitInfo;
   /** Runs this release again exactly as it was, in place of making a new one (rollback). */
   readonly releaseId?: ReleaseId;
 }

@@ -1,4 +1,5 @@
 import type {
+  Commit,
   DeploymentHistoryActionStatus,
   DeploymentHistoryEnvironmentV2,
   DeploymentHistoryService,
@@ -69,6 +70,16 @@ function auditingData(execution: ExecutionRow) {
   };
 }
 
+function commitWire({ createdAt, commitSha, config: { commit } }: ReleaseRow): Commit {
+  return {
+    created_at: instantText(commit ? Temporal.Instant.from(commit.committedAt) : createdAt),
+    git_commit_id: commitSha,
+    tag: '',
+    message: commit?.message ?? '',
+    author_name: commit?.authorName ?? '',
+  };
+}
+
 function serviceWire(
   execution: ExecutionRow,
   part: ExecutionServiceRow,
@@ -86,16 +97,7 @@ function serviceWire(
     status: serviceState(part.action, part.progress),
     auditing_data: auditingData(execution),
     details: {
-      // What the commit says of itself stays in Git: only its id is known here.
-      commit: release
-        ? {
-            created_at: instantText(release.createdAt),
-            git_commit_id: release.commitSha,
-            tag: '',
-            message: '',
-            author_name: '',
-          }
-        : null,
+      commit: release ? commitWire(release) : null,
       build_pod_name: '',
     },
     status_details: statusDetails(part, execution.status),
@@ -151,6 +153,7 @@ function releaseWire(row: ReleaseRow, failure: ExecutionServiceRow['failure']): 
     status: row.status,
     activated_at: row.activatedAt && instantText(row.activatedAt),
     deployment_request_id: row.executionId,
+    commit: commitWire(row),
     ...(failure && { failure }),
   };
 }

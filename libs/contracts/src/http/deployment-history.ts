@@ -39,7 +39,8 @@ const DeploymentHistoryAuditingData = z
   })
   .meta({ id: 'DeploymentHistoryAuditingData' });
 
-const Commit = z
+/** A commit as the API shows it; texts are empty where its push never came by. */
+export const Commit = z
   .object({
     created_at: InstantText,
     git_commit_id: z.string(),
@@ -50,6 +51,7 @@ const Commit = z
     commit_page_url: z.string().exactOptional(),
   })
   .meta({ id: 'Commit' });
+export type Commit = z.infer<typeof Commit>;
 
 /** The branch of the wire's union that applications take; the others come with their services. */
 const ApplicationDeploymentDetails = z

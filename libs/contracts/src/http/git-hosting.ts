@@ -108,5 +108,14 @@ export const GitPushDelivery = z.looseObject({
   /** All zeros where the ref was deleted by this push. */
   after: z.string(),
   pusher: z.looseObject({ name: z.string() }),
+  /** The commit that `after` names, in GitHub's words; for people to read in the history. */
+  head_commit: z
+    .looseObject({
+      id: z.string(),
+      message: z.string(),
+      timestamp: InstantText,
+      author: z.looseObject({ name: z.string() }),
+    })
+    .exactOptional(),
 });
 export type GitPushDelivery = z.infer<typeof GitPushDelivery>;

@@ -18,6 +18,7 @@ export {
   ServicePortRequest,
 } from './application.ts';
 export {
+  Commit,
   DeploymentHistoryActionStatus,
   DeploymentHistoryEnvironmentV2,
   DeploymentHistoryService,

@@ -2,6 +2,7 @@ import type { ReleaseId } from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
 import { listOf } from './base.ts';
+import { Commit } from './deployment-history.ts';
 import { Failure } from './failure.ts';
 import { Status } from './status.ts';
 
@@ -18,6 +19,7 @@ export const Release = z
     status: z.enum(['PENDING', 'ACTIVE', 'RETIRED', 'FAILED', 'CANCELED']),
     activated_at: InstantText.nullable(),
     deployment_request_id: z.uuid(),
+    commit: Commit,
     failure: Failure.exactOptional(),
   })
   .meta({ id: 'Release' });

@@ -1,6 +1,6 @@
 import type { VariableId } from '@pilotfish/kernel';
 import { z } from 'zod';
-import { idSchema } from '../ids.ts';
+import { InstantText, idSchema } from '../ids.ts';
 import { Port, Probe } from '../messages/task.ts';
 
 /** A path, relative to the repository's root, that a push must touch (or may not count for). */
@@ -63,12 +63,23 @@ export const SecretReference = z.object({
 });
 export type SecretReference = z.infer<typeof SecretReference>;
 
+/** What a history shows of a commit, as its push announced it. */
+export const CommitInfo = z.object({
+  /** The first line of the message. */
+  message: z.string().max(500),
+  authorName: z.string().max(200),
+  committedAt: InstantText,
+});
+export type CommitInfo = z.infer<typeof CommitInfo>;
+
 /**
  * What a release ran, or will run, frozen when it was requested: a rollback restores exactly this.
  * Secrets are named by version, so that this snapshot may lie in tables and backups.
  */
 export const ReleaseConfig = z.looseObject({
   git: GitSource,
+  /** Absent where nobody told of the commit: a deployment by hand of one that was never pushed here. */
+  commit: CommitInfo.exactOptional(),
   variables: z.record(z.string(), z.string()),
   secrets: z.record(z.string(), SecretReference),
   ports: z.array(Port),

@@ -24,6 +24,54 @@ test('a push of GitHub, Gitea and the generic form names its repository and bran
   }
 });
 
+const told = {
+  id: sha,
+  message: 'A new page\n\nBecause the old one was old.',
+  timestamp: '2026-11-20T13:00:00+01:00',
+  author: { name: 'Ada', email: 'ada@h.example' },
+};
+const commit = {
+  message: 'A new page',
+  authorName: 'Ada',
+  committedAt: '2026-11-20T12:00:00Z',
+};
+
+test('what is told of the new commit is read from every provider', () => {
+  const repository = { url: 'https://h/a/b' };
+  const head = { ref: 'refs/heads/x', after: sha };
+  for (const provider of ['GITHUB', 'GITEA', 'GENERIC'] as const) {
+    const body = { ...head, repository, head_commit: told };
+    expect(read(provider, 'push', body)).toMatchObject({ changes: [{ commit }] });
+  }
+  const project = { git_http_url: 'https://h/a/b.git' };
+  const older = { ...told, id: 'b'.repeat(40), message: 'Older' };
+  const ofGitLab = { ...head, project, commits: [older, told] };
+  expect(read('GITLAB', 'Push Hook', ofGitLab)).toMatchObject({ changes: [{ commit }] });
+  const { message, timestamp: date } = told;
+  const target = { hash: sha, message, date, author: { raw: 'Ada <ada@h.example>' } };
+  const ofBitbucket = {
+    repository: { links: { html: { href: 'https://bitbucket.org/a/b' } } },
+    push: { changes: [{ new: { type: 'branch', name: 'x', target }, old: null }] },
+  };
+  expect(read('BITBUCKET', 'repo:push', ofBitbucket)).toMatchObject({ changes: [{ commit }] });
+});
+
+test('a push counts whatever is told of its commit, and another commit is not taken for it', () => {
+  const body = { ref: 'refs/heads/x', after: sha, repository: { url: 'https://h/a/b' } };
+  for (const head_commit of [
+    null,
+    'nonsense',
+    { ...told, timestamp: 'yesterday' },
+    { ...told, id: 'b'.repeat(40) },
+  ]) {
+    expect(read('GITHUB', 'push', { ...body, head_commit })).toMatchObject({
+      kind: 'push',
+      changes: [{ kind: 'branch', name: 'x', claimedSha: sha }],
+    });
+    expect(JSON.stringify(read('GITHUB', 'push', { ...body, head_commit }))).not.toContain('Ada');
+  }
+});
+
 test('a deleted ref has no commit', () => {
   const body = { ref: 'refs/heads/x', after: zero, repository: { url: 'https://h/a/b' } };
   expect(read('GITHUB', 'push', body)).toMatchObject({ changes: [{ claimedSha: null }] });

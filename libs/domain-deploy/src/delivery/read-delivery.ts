@@ -1,3 +1,4 @@
+import type { CommitInfo } from '@pilotfish/contracts';
 import { z } from 'zod';
 
 /** One ref that a push moved. */
@@ -6,6 +7,8 @@ export interface RefChange {
   readonly name: string;
   /** The new commit as the sender claims it; null where the ref was deleted. Never deployed from. */
   readonly claimedSha: string | null;
+  /** What the sender tells of that commit, for people to read; absent where it tells nothing. */
+  readonly commit?: CommitInfo;
 }
 
 /** What a delivery says, as far as deploying is concerned. */
@@ -51,11 +54,24 @@ export function readDelivery(delivery: RawDelivery): DeliveryReading {
 const zeroSha = /^0+$/;
 const Sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
 
+/** Told beside the push: whatever is wrong with it, the push counts. */
+const ToldCommit = z
+  .looseObject({
+    id: Sha,
+    message: z.string(),
+    timestamp: z.iso.datetime({ offset: true }),
+    author: z.looseObject({ name: z.string() }),
+  })
+  .nullish()
+  .catch(undefined);
+type ToldCommit = z.infer<typeof ToldCommit>;
+
 /** GitHub, Gitea and Forgejo, and our GENERIC form, which is the part of it that matters. */
 const GitHubPush = z
   .looseObject({
     ref: z.string(),
     after: Sha,
+    head_commit: ToldCommit,
     repository: z.looseObject({
       clone_url: z.string().optional(),
       ssh_url: z.string().optional(),
@@ -65,13 +81,17 @@ const GitHubPush = z
   })
   .transform((body) => {
     const { clone_url, ssh_url, html_url, url } = body.repository;
-    return push([clone_url, ssh_url, html_url, url], [refChange(body.ref, body.after)]);
+    return push(
+      [clone_url, ssh_url, html_url, url],
+      [refChange(body.ref, body.after, body.head_commit)],
+    );
   });
 
 const GitLabPush = z
   .looseObject({
     ref: z.string(),
     after: Sha,
+    commits: z.array(ToldCommit).max(1000).optional().catch(undefined),
     project: z.looseObject({
       git_http_url: z.string().optional(),
       git_ssh_url: z.string().optional(),
@@ -80,13 +100,21 @@ const GitLabPush = z
   })
   .transform((body) => {
     const { git_http_url, git_ssh_url, web_url } = body.project;
-    return push([git_http_url, git_ssh_url, web_url], [refChange(body.ref, body.after)]);
+    const told = body.commits?.find((commit) => commit?.id === body.after);
+    return push([git_http_url, git_ssh_url, web_url], [refChange(body.ref, body.after, told)]);
   });
 
 const BitbucketRef = z.looseObject({
   type: z.string(),
   name: z.string(),
-  target: z.looseObject({ hash: Sha }).optional(),
+  target: z
+    .looseObject({
+      hash: Sha,
+      message: z.unknown().optional(),
+      date: z.unknown().optional(),
+      author: z.looseObject({ raw: z.unknown().optional() }).optional().catch(undefined),
+    })
+    .optional(),
 });
 
 const BitbucketPush = z
@@ -103,11 +131,16 @@ const BitbucketPush = z
   .transform((body) =>
     push(
       [body.repository.links.html.href],
-      body.push.changes.flatMap((change) => {
+      body.push.changes.flatMap((change): RefChange[] => {
         const ref = change.new ?? change.old;
         if (ref === null) return [];
         const kind = ref.type === 'tag' ? ('tag' as const) : ('branch' as const);
-        return [{ kind, name: ref.name, claimedSha: change.new?.target?.hash ?? null }];
+        const target = change.new?.target;
+        if (target === undefined) return [{ kind, name: ref.name, claimedSha: null }];
+        const { hash, message, date: timestamp, author } = target;
+        const name = typeof author?.raw === 'string' ? author.raw.replace(/ <.*>$/, '') : '';
+        const told = ToldCommit.parse({ id: hash, message, timestamp, author: { name } });
+        return [{ kind, name: ref.name, claimedSha: hash, ...commitOf(hash, told) }];
       }),
     ),
   );
@@ -136,13 +169,26 @@ function push(
   };
 }
 
-function refChange(ref: string, after: string): RefChange | null {
+function refChange(ref: string, after: string, told: ToldCommit): RefChange | null {
   const match = /^refs\/(heads|tags)\/(.+)$/.exec(ref);
   if (match?.[2] === undefined) return null;
   return {
     kind: match[1] === 'tags' ? 'tag' : 'branch',
     name: match[2],
     claimedSha: zeroSha.test(after) ? null : after,
+    ...commitOf(after, told),
+  };
+}
+
+function commitOf(sha: string, told: ToldCommit): { readonly commit?: CommitInfo } {
+  if (told?.id !== sha) return {};
+  const [subject = ''] = told.message.trimStart().split('\n');
+  return {
+    commit: {
+      message: subject.trimEnd().slice(0, 500),
+      authorName: told.author.name.slice(0, 200),
+      committedAt: Temporal.Instant.from(told.timestamp).toString(),
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { Fault, type ReleaseId, type ServiceId } from '@pilotfish/kernel';
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import { releases } from '../schema/environments.ts';
 import type { TenantTransaction } from '../transactions.ts';
 
@@ -39,14 +39,14 @@ export async function getRelease(
   return row;
 }
 
-/** True where a release of this commit was ever made for the service. */
-export async function hasRelease(
+/** The newest release of this commit that was ever made for the service; null: none was. */
+export async function findReleaseOfCommit(
   tx: TenantTransaction,
   serviceId: ServiceId,
   commitSha: string,
-): Promise<boolean> {
+): Promise<ReleaseRow | null> {
   const [row] = await tx.db
-    .select({ id: releases.id })
+    .select()
     .from(releases)
     .where(
       and(
@@ -55,8 +55,9 @@ export async function hasRelease(
         eq(releases.commitSha, commitSha),
       ),
     )
+    .orderBy(desc(releases.number))
     .limit(1);
-  return row !== undefined;
+  return row ?? null;
 }
 
 /** Releases that will not run any more: those among `ids` that are still pending. */
