@@ -104,15 +104,22 @@ async function pullOne(
   signal?.addEventListener('abort', onAbort, { once: true });
   const done = new AbortController();
   const watching = watch();
+  let isFirst = true;
+  const stopListening = connection.onConnected(() => {
+    // Called at once for the present connection; a later one knows nothing of what was asked here.
+    if (!isFirst) resolve(null);
+    isFirst = false;
+  });
 
   /** Ends the wait where neither a message nor a sign of life comes any more. */
   async function watch(): Promise<void> {
-    const startedMs = clock.monotonicMs();
+    const endMs = clock.monotonicMs() + waitMs + 1000;
     while (!done.signal.aborted) {
-      await clock.sleep(1000, done.signal).catch(() => undefined);
+      const lookMs = Math.min(idleHeartbeatMs, Math.max(0, endMs - clock.monotonicMs()));
+      await clock.sleep(lookMs, done.signal).catch(() => undefined);
       const nowMs = clock.monotonicMs();
       const silent = nowMs - lastSignMs > 2 * idleHeartbeatMs + 1000;
-      if (silent || nowMs - startedMs > waitMs + 1000 || connection.state() !== 'connected') {
+      if (silent || nowMs >= endMs || connection.state() !== 'connected') {
         resolve(null);
         return;
       }
@@ -138,6 +145,7 @@ async function pullOne(
     return task;
   } finally {
     done.abort();
+    stopListening();
     signal?.removeEventListener('abort', onAbort);
     subscription.unsubscribe();
     await watching;

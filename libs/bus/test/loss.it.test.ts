@@ -1,4 +1,5 @@
 import { messages } from '@pilotfish/contracts';
+import { systemClock } from '@pilotfish/kernel';
 import { testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
 import { eventBatch, ids, task, until } from './fixture.ts';
@@ -56,6 +57,22 @@ test('NATS is killed and loses everything: the bus comes back, streams and consu
     await core.publish(messages.confirmed, { clusterId }, { confirmed: [] });
     return heard > 0;
   });
+});
+
+test('who waits for a task is told of a new connection, which knows nothing of the wait', async () => {
+  const nats = await testNats();
+  const place = ids();
+  const { clusterId } = place;
+  const core = await nats.bus('core-api');
+  await core.ensureStreams();
+  await core.ensureTaskConsumer(clusterId);
+  const { bus: engine } = await nats.engineBus(place);
+  const waiting = engine.fetchTask(messages.environmentTask, { clusterId, waitMs: 60_000 });
+  await nats.kill();
+  await nats.start();
+  await engine.connected(AbortSignal.timeout(10_000));
+  const late = systemClock.sleep(1000).then(() => 'late');
+  expect(await Promise.race([waiting, late])).toBeNull();
 });
 
 test('whoever owns the truth is told what was lost, until the streams are filled again', async () => {
