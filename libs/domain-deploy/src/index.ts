@@ -30,6 +30,7 @@ export {
   isBeingDeleted,
   isFinalProgress,
   serviceState,
+  settledState,
   type WireState,
 } from './status/wire-state.ts';
 export { isPastSwitch, planService } from './target/plan-service.ts';

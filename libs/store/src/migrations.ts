@@ -21,4 +21,8 @@ export const migrations: readonly Migration[] = [
     name: '0003_confirmed_deletions',
     sql: 'ALTER TABLE "executions" ADD COLUMN "confirmed_epoch" bigint;',
   },
+  {
+    name: '0004_whole_environment',
+    sql: 'ALTER TABLE "executions" ADD COLUMN "whole_environment" boolean DEFAULT false NOT NULL;-- Deletions under way: only that of the whole environment sets what the environment is to be.\nUPDATE "executions" SET "whole_environment" = true\nFROM "environments"\nWHERE "environments"."id" = "executions"."environment_id"\n  AND "environments"."last_execution_id" = "executions"."id"\n  AND "environments"."desired_state" = \'DELETED\'\n  AND "executions"."action" = \'DELETE\'\n  AND "executions"."status" IN (\'QUEUED\', \'RELEASED\', \'ONGOING\', \'CANCELING\');\n',
+  },
 ];

@@ -82,11 +82,7 @@ export async function enqueueExecution(
 ): Promise<EnqueueOutcome> {
   const environment = await lockEnvironment(tx, request.environmentId);
   const open = await listOpenExecutions(tx, environment.id);
-  const decision = decideEnqueue(
-    environment.queuePolicy,
-    request,
-    open.map((execution) => describeOpen(environment, execution)),
-  );
+  const decision = decideEnqueue(environment.queuePolicy, request, open.map(describeOpen));
   if (decision.kind === 'refused') return decision;
 
   const inStages = await listServicesByStage(tx, environment.id);
@@ -109,7 +105,7 @@ export async function enqueueExecution(
   }
   await supersede(tx, now, decision.absorb, open, execution, taken, parts);
   const saved = await saveExecution(tx, execution, parts);
-  await showQueued(tx, now, environment, saved, parts, request.services === 'all');
+  await showQueued(tx, now, environment, saved, parts);
   const canceling = await requestReplacement(tx, now, decision.cancel, saved);
   await appendAudit(tx, now, {
     action: 'execution.requested',
@@ -134,9 +130,9 @@ export async function enqueueExecution(
 
 type NewExecution = Parameters<typeof insertExecution>[1];
 
-function describeOpen(environment: EnvironmentRow, execution: ExecutionRow): OpenExecution {
+function describeOpen(execution: ExecutionRow): OpenExecution {
   // Deleting one service leaves the environment open for more; deleting the environment does not.
-  const isPartial = execution.action === 'DELETE' && environment.desiredState !== 'DELETED';
+  const isPartial = execution.action === 'DELETE' && !execution.wholeEnvironment;
   const action = isPartial ? 'STOP' : execution.action;
   const phase =
     execution.status === 'CANCELING' ? 'canceling' : isHandedOut(execution) ? 'released' : 'queued';
@@ -164,6 +160,7 @@ async function newExecution(
     triggeredByName: tx.context.actor.name,
     deliveryId: request.deliveryId ?? null,
     trace: tx.context.trace ?? newTraceparent(),
+    wholeEnvironment: request.services === 'all',
     confirmedEpoch: isWish ? await readEpoch(tx) : null,
     queuedAt: now,
   };
@@ -225,7 +222,6 @@ async function showQueued(
   environment: EnvironmentRow,
   execution: ExecutionRow,
   parts: readonly ExecutionPart[],
-  wholeEnvironment: boolean,
 ): Promise<void> {
   const desired = desiredStateAfter(execution.action);
   await tx.db
@@ -239,7 +235,7 @@ async function showQueued(
       updatedAt: now,
       version: environment.version + 1,
       // Deploying wakes an environment; stopping one service does not stop it.
-      ...(wholeEnvironment || desired === 'RUNNING' ? { desiredState: desired } : {}),
+      ...(execution.wholeEnvironment || desired === 'RUNNING' ? { desiredState: desired } : {}),
     })
     .where(eq(tables.environments.id, environment.id));
   for (const part of parts) {

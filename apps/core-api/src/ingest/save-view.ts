@@ -1,10 +1,11 @@
-import { environmentState, serviceState } from '@pilotfish/domain-deploy';
+import { environmentState, serviceState, settledState } from '@pilotfish/domain-deploy';
 import { type ReleaseId, type ServiceId, type StageId, unreachable } from '@pilotfish/kernel';
 import {
   activateRelease,
   type EnvironmentRow,
   type ExecutionRow,
   endPendingReleases,
+  listServicesByStage,
   type TenantTransaction,
   tables,
 } from '@pilotfish/store';
@@ -131,17 +132,17 @@ async function applyStatus(
   { status }: ExecutionView,
 ): Promise<void> {
   const { environments } = tables;
-  const isDeleted =
-    status === 'SUCCEEDED' &&
-    execution.action === 'DELETE' &&
-    environment.desiredState === 'DELETED';
+  const isDeletion = status === 'SUCCEEDED' && execution.action === 'DELETE';
+  const isDeleted = isDeletion && execution.wholeEnvironment;
+  const state =
+    isDeletion && !isDeleted
+      ? await stateOfTheRest(tx, environment)
+      : environmentState(execution.action, status);
   await tx.db
     .update(environments)
     .set({
       updatedAt: now,
-      ...(environment.lastExecutionId === execution.id
-        ? { state: environmentState(execution.action, status) }
-        : {}),
+      ...(environment.lastExecutionId === execution.id ? { state } : {}),
       ...(status === 'SUCCEEDED'
         ? {
             appliedGeneration: sql`greatest(${environments.appliedGeneration}, ${execution.generation})`,
@@ -150,4 +151,10 @@ async function applyStatus(
       ...(isDeleted ? { deletedAt: now } : {}),
     })
     .where(eq(environments.id, environment.id));
+}
+
+/** Where an environment stands when some of its services were deleted and it was not. */
+async function stateOfTheRest(tx: TenantTransaction, environment: EnvironmentRow) {
+  const rest = await listServicesByStage(tx, environment.id);
+  return settledState(rest.map(({ service }) => service.state));
 }

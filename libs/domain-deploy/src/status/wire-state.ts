@@ -101,6 +101,12 @@ export function serviceState(action: ExecutionAction, progress: ServiceProgress)
   }
 }
 
+/** An environment's state by its services alone, where its last execution is not about them. */
+export function settledState(services: readonly WireState[]): WireState {
+  const [first = 'READY'] = services;
+  return services.find((state) => state === 'DEPLOYED' || state === 'RESTARTED') ?? first;
+}
+
 /** True from the request to delete a service until that has ended. */
 export function isBeingDeleted(state: WireState): boolean {
   return state === 'DELETE_QUEUED' || state === 'DELETING';

@@ -71,6 +71,8 @@ export const executions = pgTable(
     supersededBy: id<ExecutionId>('superseded_by'),
     cancelRequestedAt: instant('cancel_requested_at'),
     cancelForced: boolean('cancel_forced').notNull().default(false),
+    /** Asked for as a whole, and not for services by name: its end is the environment's end. */
+    wholeEnvironment: boolean('whole_environment').notNull().default(false),
     /**
      * The epoch under which somebody asked for this deletion; null: nobody did. Under a later one
      * (the database is a restored backup) it is no wish that an engine may take for confirmed.
