@@ -7,7 +7,7 @@ import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { keyPurposes } from '../src/identity.ts';
 import { type TestApi, testApi } from './api.ts';
-import { Scene } from './operation-cases.ts';
+import { Scene } from './operations/scene.ts';
 
 function keyed(api: TestApi, url: string, body: unknown, key: string) {
   return api.call({ method: 'POST', url, body, headers: { 'idempotency-key': key } });

@@ -7,7 +7,7 @@ import { tables } from '@pilotfish/store';
 import { testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
 import { type TestApi, testApi } from './api.ts';
-import { Scene } from './operation-cases.ts';
+import { Scene } from './operations/scene.ts';
 
 type SceneUser = Awaited<ReturnType<Scene['engine']>>['user'];
 

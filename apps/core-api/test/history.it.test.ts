@@ -13,7 +13,7 @@ import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { type TestApi, testApi } from './api.ts';
 import { batchOf } from './engine.ts';
-import { Scene } from './operation-cases.ts';
+import { Scene } from './operations/scene.ts';
 import { sha } from './world.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });

@@ -2,7 +2,9 @@
 import { type Operation, type OperationId, operations } from '@pilotfish/contracts/http';
 import { describe, expect, test } from 'vitest';
 import { type ApiAnswer, type TestApi, testApi } from './api.ts';
-import { type CaseRequest, type OperationCase, operationCases, Scene } from './operation-cases.ts';
+import { operationCases } from './operation-cases.ts';
+import type { CaseRequest, OperationCase } from './operations/operation-case.ts';
+import { Scene } from './operations/scene.ts';
 
 const unknownId = '00000000-0000-7000-8000-00000000dead';
 
