@@ -103,28 +103,17 @@ async function pullOne(
   const onAbort = () => reject(signal?.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   const done = new AbortController();
-  const watching = watch();
+  const watching = watchSigns(
+    { clock, connection },
+    { waitMs, lastSignMs: () => lastSignMs, done: done.signal },
+    () => resolve(null),
+  );
   let isFirst = true;
   const stopListening = connection.onConnected(() => {
     // Called at once for the present connection; a later one knows nothing of what was asked here.
     if (!isFirst) resolve(null);
     isFirst = false;
   });
-
-  /** Ends the wait where neither a message nor a sign of life comes any more. */
-  async function watch(): Promise<void> {
-    const endMs = clock.monotonicMs() + waitMs + 1000;
-    while (!done.signal.aborted) {
-      const lookMs = Math.min(idleHeartbeatMs, Math.max(0, endMs - clock.monotonicMs()));
-      await clock.sleep(lookMs, done.signal).catch(() => undefined);
-      const nowMs = clock.monotonicMs();
-      const silent = nowMs - lastSignMs > 2 * idleHeartbeatMs + 1000;
-      if (silent || nowMs >= endMs || connection.state() !== 'connected') {
-        resolve(null);
-        return;
-      }
-    }
-  }
 
   const request = {
     batch: 1,
@@ -149,6 +138,31 @@ async function pullOne(
     signal?.removeEventListener('abort', onAbort);
     subscription.unsubscribe();
     await watching;
+  }
+}
+
+interface Wait {
+  readonly waitMs: number;
+  readonly lastSignMs: () => number;
+  readonly done: AbortSignal;
+}
+
+/** Ends a wait where neither a message nor a sign of life comes any more. */
+async function watchSigns(
+  { clock, connection }: Pick<Deps, 'clock' | 'connection'>,
+  { waitMs, lastSignMs, done }: Wait,
+  onSilence: () => void,
+): Promise<void> {
+  const endMs = clock.monotonicMs() + waitMs + 1000;
+  while (!done.aborted) {
+    const lookMs = Math.min(idleHeartbeatMs, Math.max(0, endMs - clock.monotonicMs()));
+    await clock.sleep(lookMs, done).catch(() => undefined);
+    const nowMs = clock.monotonicMs();
+    const silent = nowMs - lastSignMs() > 2 * idleHeartbeatMs + 1000;
+    if (silent || nowMs >= endMs || connection.state() !== 'connected') {
+      onSilence();
+      return;
+    }
   }
 }
 
