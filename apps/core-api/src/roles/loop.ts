@@ -85,18 +85,13 @@ export function createLoop(
     }
   }
 
-  function isTooEarly(lookedMs: number): boolean {
-    const nowMs = clock.monotonicMs();
-    if (quiet === undefined || nowMs - workedMs <= recentMs || !quiet.isRung()) return false;
-    return nowMs - lookedMs < quiet.intervalMs;
-  }
-
   async function tick(): Promise<void> {
     let lookedMs = clock.monotonicMs();
     while (!closing.signal.aborted) {
       await clock.sleep(intervalMs, closing.signal).catch(() => undefined);
-      if (!closing.signal.aborted && isTooEarly(lookedMs)) continue;
-      lookedMs = clock.monotonicMs();
+      const nowMs = clock.monotonicMs();
+      if (!closing.signal.aborted && isTooEarly(quiet, { nowMs, workedMs, lookedMs })) continue;
+      lookedMs = nowMs;
       // Busy lanes look again by themselves.
       if (idle.length > 0) wakeOne();
     }
@@ -111,4 +106,13 @@ export function createLoop(
       await ended;
     },
   };
+}
+
+/** True while the bells are heard, nothing happened lately, and the last look is not long ago. */
+function isTooEarly(
+  quiet: QuietOptions | undefined,
+  at: { readonly nowMs: number; readonly workedMs: number; readonly lookedMs: number },
+): boolean {
+  if (quiet === undefined || at.nowMs - at.workedMs <= recentMs || !quiet.isRung()) return false;
+  return at.nowMs - at.lookedMs < quiet.intervalMs;
 }
