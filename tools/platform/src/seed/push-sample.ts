@@ -14,17 +14,15 @@ export interface PushOptions {
   /** PATH, to find git. */
   readonly searchPath: string;
   readonly signal: AbortSignal;
+  /** Called right before the push, which ends only when its deployment does. */
+  readonly onPush: () => void;
 }
 
 /** Git asks this for the password; the token stays off every argv and out of every URL. */
 const credentialHelper = '!f() { echo username=token; echo "password=$PILOTFISH_TOKEN"; }; f';
 
-/**
- * Pushes the sample's files as a first commit, unless the branch exists already.
- *
- * @returns whether it pushed
- */
-export async function pushSample(options: PushOptions): Promise<boolean> {
+/** Pushes the sample's files as a first commit, unless the branch exists already. */
+export async function pushSample(options: PushOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'pilotfish-sample-'));
   const identity = { NAME: 'Pilotfish', EMAIL: 'sample@pilotfish.invalid' };
   const git = (...args: string[]) =>
@@ -45,7 +43,7 @@ export async function pushSample(options: PushOptions): Promise<boolean> {
     });
   try {
     const heads = await git('ls-remote', '--heads', options.repositoryUrl, options.branch);
-    if (heads.stdout !== '') return false;
+    if (heads.stdout !== '') return;
     await cp(options.sampleDir, folder, {
       recursive: true,
       filter: (path) => !path.includes('node_modules'),
@@ -53,8 +51,8 @@ export async function pushSample(options: PushOptions): Promise<boolean> {
     await git('init', '--quiet', '--initial-branch', options.branch);
     await git('add', '--all');
     await git('commit', '--quiet', '--message', 'The sample application');
+    options.onPush();
     await git('push', '--quiet', options.repositoryUrl, options.branch);
-    return true;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

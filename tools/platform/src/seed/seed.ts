@@ -78,15 +78,15 @@ export async function seedSample(options: SeedOptions): Promise<Sample> {
       auto_deploy: true,
     },
   );
-  const pushed = await pushSample({
+  await pushSample({
     repositoryUrl: repository.url,
     branch: repository.default_branch,
     token: options.token,
     sampleDir: options.sampleDir,
     searchPath: options.searchPath,
     signal: options.signal,
+    onPush: () => options.say('The sample is pushed to its repository; its first build runs.'),
   });
-  if (pushed) options.say('The sample is pushed to its repository; its first build runs.');
   if (options.hasEngine) await isDeployed(api, application.id, { ...options, clock });
   const links = await api.get<{ results: { url: string }[] }>(
     `/application/${application.id}/link`,
