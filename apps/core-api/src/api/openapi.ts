@@ -93,10 +93,13 @@ const idempotencyKey = {
 };
 
 function parametersOf(schema: z.ZodObject | null, place: 'path' | 'query') {
-  return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
+  if (schema === null) return [];
+  // An optional field fails on `undefined` as a value of its own: only the object knows.
+  const { required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return Object.entries(schema.shape).map(([name, field]) => ({
     name,
     in: place,
-    required: place === 'path' || !z.safeParse(field, undefined).success,
+    required: required.includes(name),
     schema: schemaOf(field as z.ZodType, 'input'),
   }));
 }
@@ -149,12 +152,20 @@ function referringToComponents(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(referringToComponents);
   if (typeof schema !== 'object' || schema === null) return schema;
   const copy: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(schema)) {
-    if (name === '$schema' || name === 'id' || name === '$defs') continue;
-    copy[name] =
-      name === '$ref' && typeof value === 'string'
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (keyword === '$schema' || keyword === 'id' || keyword === '$defs') continue;
+    copy[keyword] =
+      keyword === '$ref' && typeof value === 'string'
         ? value.replace('#/$defs/', referencePrefix)
-        : referringToComponents(value);
+        : keyword === 'properties'
+          ? eachProperty(value)
+          : referringToComponents(value);
   }
   return copy;
+}
+
+/** Here the keys are names of properties, which may be those of keywords. */
+function eachProperty(properties: object): Record<string, unknown> {
+  const entries = Object.entries(properties);
+  return Object.fromEntries(entries.map(([name, inner]) => [name, referringToComponents(inner)]));
 }
