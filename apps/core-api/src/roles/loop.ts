@@ -16,6 +16,11 @@ export interface QuietOptions {
   readonly isRung: () => boolean;
 }
 
+export interface LoopDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 export interface LoopOptions {
   readonly name: string;
   /** How long to wait where there was nothing to do. */
@@ -42,7 +47,7 @@ const recentMs = 30_000;
  * asks the database once per interval, however many lanes it has.
  */
 export function createLoop(
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  { clock, logger }: LoopDeps,
   { name, intervalMs, quiet, lanes = 1, step }: LoopOptions,
 ): Loop {
   const closing = new AbortController();
@@ -58,17 +63,18 @@ export function createLoop(
   }
 
   async function tryStep(): Promise<boolean> {
+    let worked = true;
     try {
-      const worked = await step(closing.signal);
-      if (worked) workedMs = clock.monotonicMs();
+      worked = await step(closing.signal);
       return worked;
     } catch (thrown) {
-      workedMs = clock.monotonicMs();
       if (!closing.signal.aborted) {
         const fault = toFault(thrown);
         logger.error({ err: fault, internal: fault.internal, loop: name }, 'a step failed');
       }
       return false;
+    } finally {
+      if (worked) workedMs = clock.monotonicMs();
     }
   }
 
@@ -90,7 +96,7 @@ export function createLoop(
     while (!closing.signal.aborted) {
       await clock.sleep(intervalMs, closing.signal).catch(() => undefined);
       const nowMs = clock.monotonicMs();
-      if (!closing.signal.aborted && isTooEarly(quiet, { nowMs, workedMs, lookedMs })) continue;
+      if (isTooEarly(quiet, { nowMs, workedMs, lookedMs })) continue;
       lookedMs = nowMs;
       // Busy lanes look again by themselves.
       if (idle.length > 0) wakeOne();
