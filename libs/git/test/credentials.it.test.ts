@@ -4,24 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createGit } from '../src/index.ts';
 import { type Fixture, faultOf, makeFixture } from './fixture.ts';
-import { type ServedGit, serveGit } from './serve.ts';
 
 let fixture: Fixture;
-const served: ServedGit[] = [];
 
 beforeEach(async () => {
   fixture = await makeFixture();
 });
-afterEach(async () => {
-  for (const one of served.splice(0)) await one.close();
-  await fixture.close();
-});
-
-async function serve(options: Omit<Parameters<typeof serveGit>[0], 'root'> = {}) {
-  const one = await serveGit({ root: fixture.root, ...options });
-  served.push(one);
-  return { ...one, repository: `${one.url}/origin/.git` };
-}
+afterEach(() => fixture.close());
 
 /** How many processes have `text` in this file of theirs below /proc. */
 function processesWith(file: 'cmdline' | 'environ', text: string): number {
@@ -41,7 +30,7 @@ describe('credentials', () => {
 
   test('reach the host they are for', async () => {
     const commit = await fixture.commit({ a: '1' });
-    const host = await serve({ login: `ada:${credentials.password}` });
+    const host = await fixture.serve({ login: `ada:${credentials.password}` });
     const heads = await fixture.git.listHeads(host.repository, { credentials });
     expect(heads.get('main')).toBe(commit);
     const into = join(fixture.root, 'private');
@@ -52,7 +41,7 @@ describe('credentials', () => {
   test('are in the environment of Git, and in no argument of any process', async () => {
     await fixture.commit({ a: '1' });
     const met = { environments: 0, argvs: 0 };
-    const host = await serve({
+    const host = await fixture.serve({
       login: `ada:${credentials.password}`,
       onAuthorized() {
         met.environments += processesWith('environ', credentials.password);
@@ -82,7 +71,7 @@ describe('credentials', () => {
 
   test('need no file that could stay behind a killed process', async () => {
     await fixture.commit({ a: '1' });
-    const host = await serve({ login: `ada:${credentials.password}` });
+    const host = await fixture.serve({ login: `ada:${credentials.password}` });
     const folder = join(fixture.root, 'tmp');
     await mkdir(folder);
     const git = createGit({ cacheFolder: join(fixture.root, 'c3') });
@@ -108,7 +97,7 @@ describe('credentials', () => {
   });
 
   test('that are wrong or missing are a plain refusal without the secret', async () => {
-    const host = await serve({ login: 'somebody:else' });
+    const host = await fixture.serve({ login: 'somebody:else' });
     for (const given of [credentials, undefined]) {
       const options = given === undefined ? {} : { credentials: given };
       const fault = await faultOf(fixture.git.listHeads(host.repository, options));
@@ -120,8 +109,8 @@ describe('credentials', () => {
 
   test('are not handed to another host that the first one redirects to', async () => {
     await fixture.commit({ a: '1' });
-    const thief = await serve({ login: 'never:matches' });
-    const host = await serve({ redirectTo: thief.url });
+    const thief = await fixture.serve({ login: 'never:matches' });
+    const host = await fixture.serve({ redirectTo: thief.url });
     const fault = await faultOf(fixture.git.listHeads(host.repository, { credentials }));
     expect(fault.code).toBe('forbidden');
     expect(thief.seen).toEqual([]);

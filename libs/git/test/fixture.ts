@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 import { createGit, type Git } from '../src/index.ts';
+import { type ServedGit, type ServeOptions, serveGit } from './serve.ts';
 
 export interface Fixture {
   readonly root: string;
@@ -13,6 +14,8 @@ export interface Fixture {
   /** Writes files (null removes one), commits, and returns the commit's name. */
   commit(files: Record<string, string | null>, message?: string): Promise<string>;
   run(...argv: string[]): Promise<string>;
+  /** The same repository behind a Git host. */
+  serve(options?: Omit<ServeOptions, 'root'>): Promise<ServedGit & { readonly repository: string }>;
   close(): Promise<void>;
 }
 
@@ -34,6 +37,7 @@ export async function makeFixture(): Promise<Fixture> {
     return stdout.toString().trim();
   };
   await run('init', '--quiet');
+  const served: ServedGit[] = [];
   return {
     root,
     git,
@@ -51,7 +55,13 @@ export async function makeFixture(): Promise<Fixture> {
       await run('commit', '--quiet', '--allow-empty', '-m', message);
       return run('rev-parse', 'HEAD');
     },
+    async serve(options = {}) {
+      const one = await serveGit({ root, ...options });
+      served.push(one);
+      return { ...one, repository: `${one.url}/origin/.git` };
+    },
     async close() {
+      for (const one of served) await one.close();
       await rm(root, { recursive: true, force: true });
     },
   };

@@ -4,24 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createGit } from '../src/index.ts';
 import { type Fixture, faultOf, makeFixture } from './fixture.ts';
-import { type ServedGit, serveGit } from './serve.ts';
 
 let fixture: Fixture;
-const served: ServedGit[] = [];
 
 beforeEach(async () => {
   fixture = await makeFixture();
 });
-afterEach(async () => {
-  for (const one of served.splice(0)) await one.close();
-  await fixture.close();
-});
-
-async function serve(options: Omit<Parameters<typeof serveGit>[0], 'root'> = {}) {
-  const one = await serveGit({ root: fixture.root, ...options });
-  served.push(one);
-  return { ...one, repository: `${one.url}/origin/.git` };
-}
+afterEach(() => fixture.close());
 
 describe('heads', () => {
   test('are listed by branch, and a missing branch is not in the answer', async () => {
@@ -84,7 +73,7 @@ describe('a commit', () => {
   test('that is no tip comes from a server that gives out tips only', async () => {
     const old = await fixture.commit({ a: 'old' });
     for (let n = 0; n < 3; n++) await fixture.commit({ a: `new ${n}` });
-    const host = await serve({ tipsOnly: true });
+    const host = await fixture.serve({ tipsOnly: true });
     const into = join(fixture.root, 'by-branch');
     await fixture.git.fetchCommit({ url: host.repository, commit: old, into, branch: 'main' });
     expect(await readFile(join(into, 'a'), 'utf8')).toBe('old');
@@ -102,7 +91,7 @@ describe('a commit', () => {
     await fixture.commit({ a: '1' });
     const into = join(fixture.root, 'missing');
     for (const tipsOnly of [false, true]) {
-      const { repository: url } = await serve({ tipsOnly });
+      const { repository: url } = await fixture.serve({ tipsOnly });
       const commit = 'f'.repeat(40);
       const fault = await faultOf(fixture.git.fetchCommit({ url, commit, into, branch: 'main' }));
       expect(fault.code).toBe('not_found');
@@ -128,7 +117,7 @@ describe('changed paths', () => {
     const from = await fixture.commit({ 'api/a': '1', 'web/b': '1', 'doc/c d\nü': '1' });
     await fixture.commit({ 'api/a': '2' });
     const to = await fixture.commit({ 'web/b': null, 'web/moved': '1', 'doc/c d\nü': '2' });
-    const { repository: url } = await serve();
+    const { repository: url } = await fixture.serve();
     const answer = await fixture.git.changedPaths({ url, from, to });
     expect(answer.kind === 'paths' && [...answer.paths].sort()).toEqual(
       ['api/a', 'doc/c d\nü', 'web/b', 'web/moved'].sort(),
@@ -146,7 +135,7 @@ describe('changed paths', () => {
     const from = await fixture.commit({ a: '1' });
     await fixture.commit({ b: '1' });
     const to = await fixture.commit({ c: '1' });
-    const { repository: url } = await serve({ tipsOnly: true });
+    const { repository: url } = await fixture.serve({ tipsOnly: true });
     const answer = await fixture.git.changedPaths({ url, from, to, branch: 'main' });
     expect(answer).toEqual({ kind: 'paths', paths: ['b', 'c'] });
   });

@@ -10,7 +10,7 @@ export interface ServedGit {
   close(): Promise<void>;
 }
 
-interface ServeOptions {
+export interface ServeOptions {
   readonly root: string;
   readonly login?: string;
   /** Called within each request that brought the right login. */
