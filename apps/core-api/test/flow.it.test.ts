@@ -8,23 +8,11 @@ import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { relayOne } from '../src/roles/relay.ts';
 import { testControlPlane } from './control-plane.ts';
 import { successOf } from './engine.ts';
-import { sha } from './world.ts';
+import { deployWorld, sha } from './world.ts';
 
 type ControlPlane = Awaited<ReturnType<typeof testControlPlane>>;
 
-async function deploy({ store, world }: ControlPlane, n: number) {
-  const outcome = await store.tenant(world.context, (tx) =>
-    enqueueExecution(tx, systemClock.now(), {
-      environmentId: world.environmentId,
-      action: 'DEPLOY',
-      services: world.serviceIds.map((serviceId) => ({ serviceId, commitSha: sha(n) })),
-      origin: 'GIT',
-      clientOrigin: 'GIT',
-    }),
-  );
-  if (outcome.kind === 'refused') throw new Error(outcome.reason);
-  return outcome;
-}
+const deploy = ({ store, world }: ControlPlane, n: number) => deployWorld(store, world, n);
 
 async function statuses({ sql }: ControlPlane): Promise<readonly string[]> {
   const rows = await sql`select status from executions order by generation`;

@@ -21,7 +21,7 @@ import { expect, test } from 'vitest';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { batchOf } from './engine.ts';
-import { newWorld, sha, type World } from './world.ts';
+import { deployWorld, newWorld, type World } from './world.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
@@ -34,20 +34,8 @@ async function newDatabase() {
 /** An environment with one request handed out, and another behind it. */
 async function handedOut(store: Store) {
   const world = await newWorld(store, { services: 2 });
-  const request = async (n: number) => {
-    const outcome = await store.tenant(world.context, (tx) =>
-      enqueueExecution(tx, systemClock.now(), {
-        environmentId: world.environmentId,
-        action: 'DEPLOY',
-        services: world.serviceIds.map((serviceId) => ({ serviceId, commitSha: sha(n) })),
-        origin: 'GIT',
-        clientOrigin: 'GIT',
-      }),
-    );
-    if (outcome.kind === 'refused') throw new Error(outcome.reason);
-    return outcome.executionId;
-  };
-  const [executionId, nextId] = [await request(1), await request(2)];
+  const { executionId } = await deployWorld(store, world, 1);
+  const { executionId: nextId } = await deployWorld(store, world, 2);
   const read = await store.tenant(world.context, async (tx) => ({
     execution: await getExecution(tx, executionId),
     stages: await listExecutionStages(tx, [executionId]),

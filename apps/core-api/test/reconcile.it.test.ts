@@ -11,7 +11,6 @@ import {
 import { testDatabase } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
 import { cancelExecution } from '../src/handlers/cancel-execution.ts';
-import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import type { ReconcileDeps } from '../src/reconcile/deps.ts';
 import { createBranchHealer } from '../src/reconcile/heal-branches.ts';
 import {
@@ -20,7 +19,7 @@ import {
   repeatCancels,
 } from '../src/reconcile/mend-executions.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../src/reconcile/upkeep.ts';
-import { newWorld, sha, type World } from './world.ts';
+import { deployWorld, newWorld, sha, type World } from './world.ts';
 
 const gitServerUrl = 'http://git.test:9004';
 const never = new AbortController().signal;
@@ -59,20 +58,6 @@ async function newReconciler(options: { services?: number } = {}) {
     } as unknown as ReconcileDeps['bus'],
   };
   return { ...database, world, around, deps };
-}
-
-async function deploy(store: Store, world: World, n: number) {
-  const outcome = await store.tenant(world.context, (tx) =>
-    enqueueExecution(tx, systemClock.now(), {
-      environmentId: world.environmentId,
-      action: 'DEPLOY',
-      services: world.serviceIds.map((serviceId) => ({ serviceId, commitSha: sha(n) })),
-      origin: 'GIT',
-      clientOrigin: 'GIT',
-    }),
-  );
-  if (outcome.kind === 'refused') throw new Error(outcome.reason);
-  return outcome.executionId;
 }
 
 async function addManagedHook(store: Store, world: World) {
@@ -159,7 +144,7 @@ test('a git-server that is away is told when it stays away, once, and when it is
 
 test('an execution is issued again only when nobody reports it and the stream does not hold it', async () => {
   const { store, sql, world, around, deps } = await newReconciler();
-  const executionId = await deploy(store, world, 1);
+  const { executionId } = await deployWorld(store, world, 1);
   const attempt = async () => {
     const [row] = await sql`select attempt from executions where id = ${executionId}`;
     return row?.attempt as number;
@@ -180,7 +165,7 @@ test('an execution is issued again only when nobody reports it and the stream do
 
 test('what an engine that lost its lease was given is issued to the next one', async () => {
   const { store, sql, world, deps } = await newReconciler();
-  await deploy(store, world, 1);
+  await deployWorld(store, world, 1);
   await sql`delete from outbox`;
   await sql`update executions set status = 'ONGOING', published_at = now(), reported_at = now()`;
   await reissueUnreported(deps);
@@ -192,8 +177,8 @@ test('what an engine that lost its lease was given is issued to the next one', a
 
 test('a queue whose head was never released moves on', async () => {
   const { store, sql, world, deps } = await newReconciler();
-  await deploy(store, world, 1);
-  await deploy(store, world, 2);
+  await deployWorld(store, world, 1);
+  await deployWorld(store, world, 2);
   await sql`delete from outbox`;
   await sql`update executions set status = 'FAILED' where generation = 1`;
   await moveStuckQueues(deps);
@@ -209,8 +194,8 @@ test('a queue whose head was never released moves on', async () => {
 
 test('a cancel is repeated until the engine has it, and ends what no engine will ever start', async () => {
   const { store, sql, world, around, deps } = await newReconciler();
-  await deploy(store, world, 1);
-  await deploy(store, world, 2);
+  await deployWorld(store, world, 1);
+  await deployWorld(store, world, 2);
   await store.tenant(world.context, (tx) =>
     cancelExecution(tx, systemClock.now(), { environmentId: world.environmentId, force: false }),
   );

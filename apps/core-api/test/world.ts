@@ -15,6 +15,7 @@ import {
   systemClock,
 } from '@pilotfish/kernel';
 import { type Store, type TenantContext, tables } from '@pilotfish/store';
+import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 
 /** One organization with a cluster, an engine and an environment of some applications. */
 export interface World {
@@ -32,6 +33,21 @@ export interface WorldOptions {
   readonly queuePolicy?: QueuePolicy;
   readonly repositoryUrl?: string;
   readonly branch?: string;
+}
+
+/** Requests, as a push of commit `n` would, that all of the world's services are deployed. */
+export async function deployWorld(store: Store, world: World, n: number) {
+  const outcome = await store.tenant(world.context, (tx) =>
+    enqueueExecution(tx, systemClock.now(), {
+      environmentId: world.environmentId,
+      action: 'DEPLOY',
+      services: world.serviceIds.map((serviceId) => ({ serviceId, commitSha: sha(n) })),
+      origin: 'GIT',
+      clientOrigin: 'GIT',
+    }),
+  );
+  if (outcome.kind === 'refused') throw new Error(outcome.reason);
+  return outcome;
 }
 
 export const sha = (n: number) => n.toString(16).padStart(40, '0');

@@ -25,9 +25,10 @@ import { askToCancel } from '../executions/ask-to-cancel.ts';
 import { createSourceAccess, type FindSourceAccess } from '../executions/source-access.ts';
 import { systemContext } from '../executions/system-context.ts';
 import { keyPurposes } from '../identity.ts';
-import { createLoop, type Loop } from './loop.ts';
+import type { Loop } from './loop.ts';
 import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
+import { createRungLoop } from './rung-loop.ts';
 
 export interface DispatcherDeps {
   readonly store: Store;
@@ -60,24 +61,12 @@ export const dispatcherRole: Role = async ({ config, store, bus, clock, logger, 
   });
 
 export function startDispatcher(deps: DispatcherDeps): Loop {
-  const loop = createLoop(deps, {
+  return createRungLoop(deps, {
     name: 'dispatcher',
-    intervalMs: 1000,
-    quiet: { intervalMs: 5000, isRung: () => deps.bus.state() === 'connected' },
+    listen: (ring) => deps.bus.subscribe(messages.deliveryReceived, {}, ring),
     lanes,
     step: (signal) => dispatchBatch(deps, signal),
   });
-  const bell = deps.bus.subscribe(messages.deliveryReceived, {}, () => loop.ring());
-  // What was rung while there was no connection was not heard.
-  const stopListening = deps.bus.onConnected(() => loop.ring());
-  return {
-    ring: loop.ring,
-    async close() {
-      stopListening();
-      bell.close();
-      await loop.close();
-    },
-  };
 }
 
 /** Handles what is due; false where nothing was. */

@@ -32,9 +32,10 @@ import { isHandedOut } from '../executions/release-next.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
 import { systemContext } from '../executions/system-context.ts';
 import { keyPurposes } from '../identity.ts';
-import { createLoop, type Loop } from './loop.ts';
+import type { Loop } from './loop.ts';
 import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
+import { createRungLoop } from './rung-loop.ts';
 
 export interface RelayDeps extends BuildTaskDeps {
   readonly store: Store;
@@ -51,24 +52,12 @@ const backoff = { firstDelayMs: 250, delayMsMax: 10_000 };
 const engineWaitMs = 1000;
 
 export function startRelay(deps: RelayDeps): Loop {
-  const loop = createLoop(deps, {
+  return createRungLoop(deps, {
     name: 'relay',
-    intervalMs: 1000,
-    quiet: { intervalMs: 5000, isRung: () => deps.bus.state() === 'connected' },
+    listen: (ring) => deps.bus.subscribe(messages.outboxWritten, {}, ring),
     lanes,
     step: () => relayOne(deps),
   });
-  const bell = deps.bus.subscribe(messages.outboxWritten, {}, () => loop.ring());
-  // What was rung while there was no connection was not heard.
-  const stopListening = deps.bus.onConnected(() => loop.ring());
-  return {
-    ring: loop.ring,
-    async close() {
-      stopListening();
-      bell.close();
-      await loop.close();
-    },
-  };
 }
 
 /** Publishes one due row; false where there is none. */
