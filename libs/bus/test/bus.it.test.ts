@@ -2,7 +2,7 @@ import { messages } from '@pilotfish/contracts';
 import { limits } from '@pilotfish/kernel';
 import { testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
-import { eventBatch, ids, task, until } from './fixture.ts';
+import { eventBatch, helloOf, ids, task, until } from './fixture.ts';
 
 test('a task reaches the engine of its cluster once, and is gone after the ack', async () => {
   const nats = await testNats();
@@ -92,19 +92,7 @@ test('a request is answered by one replica, and a doorbell is heard by one of ea
   const reply = await engine.request(
     messages.hello,
     { clusterId: place.clusterId },
-    {
-      engineId: place.engineId,
-      clusterId: place.clusterId,
-      protocolOldest: 1,
-      protocolNewest: 1,
-      version: 'test',
-      target: 'process',
-      isolation: 'T0',
-      taskKinds: ['environment'],
-      highestEpoch: 0,
-      generations: [],
-      openExecutions: [],
-    },
+    helloOf(place),
     { timeoutMs: 5000 },
   );
   expect(reply.lease).toBe(1);

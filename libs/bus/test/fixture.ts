@@ -1,6 +1,6 @@
 import { connect, jwtAuthenticator, type NatsConnection } from '@nats-io/transport-node';
 import { envelope, inboxPrefixOf, taskMessageId } from '@pilotfish/bus';
-import type { EnvironmentTask, EventBatch } from '@pilotfish/contracts';
+import type { EnvironmentTask, EventBatch, Hello } from '@pilotfish/contracts';
 import {
   type ClusterId,
   type EngineId,
@@ -78,4 +78,21 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     if (signal.aborted) throw new Error(`waited in vain: ${what}`);
     await systemClock.sleep(10, signal).catch(() => undefined);
   }
+}
+
+/** What an engine says of itself at first. */
+export function helloOf({ engineId, clusterId }: ReturnType<typeof ids>): Hello {
+  return {
+    engineId,
+    clusterId,
+    protocolOldest: 1,
+    protocolNewest: 1,
+    version: 'test',
+    target: 'process',
+    isolation: 'T0',
+    taskKinds: ['environment'],
+    highestEpoch: 0,
+    generations: [],
+    openExecutions: [],
+  };
 }

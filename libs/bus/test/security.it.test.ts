@@ -1,8 +1,8 @@
-import { type Hello, messages } from '@pilotfish/contracts';
+import { messages } from '@pilotfish/contracts';
 import { systemClock } from '@pilotfish/kernel';
 import { testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
-import { ids, rawEngine, task, until } from './fixture.ts';
+import { helloOf, ids, rawEngine, task, until } from './fixture.ts';
 
 async function twoClusters() {
   const nats = await testNats();
@@ -14,22 +14,6 @@ async function twoClusters() {
   const { bus, jwt, user } = await nats.engineBus(mine);
   const raw = await rawEngine(nats.url, { engineId: mine.engineId, jwt, seed: user.seed });
   return { nats, core, mine, other, bus, user, ...raw };
-}
-
-function helloOf({ engineId, clusterId }: ReturnType<typeof ids>): Hello {
-  return {
-    engineId,
-    clusterId,
-    protocolOldest: 1,
-    protocolNewest: 1,
-    version: 'test',
-    target: 'process',
-    isolation: 'T0',
-    taskKinds: ['environment'],
-    highestEpoch: 0,
-    generations: [],
-    openExecutions: [],
-  };
 }
 
 test('an engine cannot publish on, listen to or pull from another cluster', async () => {
