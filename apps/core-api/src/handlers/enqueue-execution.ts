@@ -245,7 +245,6 @@ async function showQueued(
         state: serviceState(part.action, 'QUEUED'),
         desiredState: desiredStateAfter(part.action),
         lastExecutionId: execution.id,
-        ...(part.action === 'DEPLOY' ? { outOfDate: false } : {}),
         ...(part.requestedSha === null ? {} : { lastRequestedSha: part.requestedSha }),
       })
       .where(eq(tables.services.id, part.serviceId));

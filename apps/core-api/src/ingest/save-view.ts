@@ -5,12 +5,14 @@ import {
   type EnvironmentRow,
   type ExecutionRow,
   endPendingReleases,
+  getRelease,
   listServicesByStage,
   type TenantTransaction,
   tables,
 } from '@pilotfish/store';
 import { and, eq, sql } from 'drizzle-orm';
 import type { ExecutionView, Folded, ServicePart } from './fold-events.ts';
+import { isOutOfDate } from './is-out-of-date.ts';
 
 /**
  * Writes what events changed. Services and environment show their newest request: what an older
@@ -33,7 +35,7 @@ export async function saveView(
     await updatePart(tx, execution, serviceId, service);
   }
   for (const { serviceId, part } of transitions) {
-    await applyProgress(tx, now, execution, serviceId, part);
+    await applyProgress(tx, now, environment, execution, serviceId, part);
   }
   if (before.status !== after.status) {
     await applyStatus(tx, now, environment, execution, after);
@@ -76,6 +78,7 @@ async function updatePart(
 async function applyProgress(
   tx: TenantTransaction,
   now: Temporal.Instant,
+  environment: EnvironmentRow,
   execution: ExecutionRow,
   serviceId: ServiceId,
   service: ServicePart,
@@ -89,12 +92,13 @@ async function applyProgress(
   switch (service.progress) {
     case 'DEPLOYED':
       if (service.releaseId === null) return;
-      await activateRelease(tx, serviceId, service.releaseId, service.endedAt ?? now);
-      await tx.db
-        .update(services)
-        .set({ currentReleaseId: service.releaseId, lastDeployedAt: service.endedAt ?? now })
-        .where(eq(services.id, serviceId));
-      return;
+      return await applyRelease(
+        tx,
+        environment,
+        serviceId,
+        service.releaseId,
+        service.endedAt ?? now,
+      );
     case 'DELETED':
       await tx.db.update(services).set({ deletedAt: now }).where(eq(services.id, serviceId));
       return;
@@ -118,6 +122,24 @@ async function applyProgress(
     default:
       return unreachable(service.progress);
   }
+}
+
+/** What runs from now on is this release. */
+async function applyRelease(
+  tx: TenantTransaction,
+  environment: EnvironmentRow,
+  serviceId: ServiceId,
+  releaseId: ReleaseId,
+  lastDeployedAt: Temporal.Instant,
+): Promise<void> {
+  const { services } = tables;
+  await activateRelease(tx, serviceId, releaseId, lastDeployedAt);
+  const release = await getRelease(tx, serviceId, releaseId);
+  const outOfDate = await isOutOfDate(tx, environment, serviceId, release);
+  await tx.db
+    .update(services)
+    .set({ currentReleaseId: releaseId, lastDeployedAt, outOfDate })
+    .where(eq(services.id, serviceId));
 }
 
 function releaseOf({ releaseId }: ServicePart): readonly ReleaseId[] {
