@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '@pilotfish/kernel';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { officialClients } from './src/clients.ts';
 import { createEnvironments, type TrackedEnvironment } from './src/environments.ts';
 import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
@@ -39,6 +39,7 @@ test('no kill loses a push, runs one twice, or leaves anything behind', async ()
   const random = seededRandom();
   const ledgerFile = join(folder, 'ledger');
   const environments = await createEnvironments(platform, environmentCount, ledgerFile);
+  for (const { copy } of environments) onTestFinished(() => copy[Symbol.asyncDispose]());
   const [watched] = environments;
   if (watched === undefined) throw new Error('no environment');
   const follower = followDeploymentLogs(platform, watched);

@@ -31,6 +31,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await environment?.copy[Symbol.asyncDispose]();
   await platform?.[Symbol.asyncDispose]();
 });
 
