@@ -7,6 +7,7 @@ import {
   listOpenExecutions,
   tables,
 } from '@pilotfish/store';
+import { sql } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { type TestApi, testApi } from './api.ts';
@@ -79,4 +80,18 @@ test('a service is up to date when what runs has the configuration of today', as
   await api.post(`/application/${applicationId}/rollback`, { release_id: oldest?.id });
   await finish(api, 'SUCCEEDED');
   expect(await standing()).toBe('OUT_OF_DATE');
+});
+
+test('what a push told of its commit is no configuration', async () => {
+  const api = await testApi();
+  const { applicationId } = await new Scene(api).deploying();
+  const commit = { message: 'First', authorName: 'Ada', committedAt: '2026-11-20T12:00:00Z' };
+  await api.store.tenant(api.context, ({ db }) =>
+    db
+      .update(tables.releases)
+      .set({ config: sql`${tables.releases.config} || ${JSON.stringify({ commit })}::jsonb` }),
+  );
+  await finish(api, 'SUCCEEDED');
+  const { body } = await api.get(`/application/${applicationId}/status`);
+  expect(body.service_deployment_status).toBe('UP_TO_DATE');
 });

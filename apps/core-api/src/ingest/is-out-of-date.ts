@@ -28,6 +28,8 @@ export async function isOutOfDate(
     environmentId: environment.id,
   });
   const today = snapshotRelease(environment, service, commitSha, visible(serviceId));
+  // What was told of the commit is no configuration.
+  const wanted = { ...today, commit: config.commit };
   // As it is stored: without members that are undefined.
-  return !isDeepStrictEqual(JSON.parse(JSON.stringify(today)), config);
+  return !isDeepStrictEqual(JSON.parse(JSON.stringify(wanted)), config);
 }
