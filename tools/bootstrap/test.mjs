@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureInstalled, projectNode, root, runBootstrap } from './ensure-installed.mjs';
@@ -39,13 +39,24 @@ function runStaticStep([name, argv], env) {
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, notes: [] };
 }
 
-function runTestStep(name, env, reportFolder) {
+/** npm and Node keep their own things in a temporary folder. */
+const notOurs = new Set(['node-compile-cache']);
+
+function runTestStep(name, outerEnv, reportFolder) {
+  // Of its own, so that what tests leave behind is seen and goes away. Short: sockets lie below it.
+  const temporary = join(reportFolder, name[0] ?? '');
+  mkdirSync(temporary);
+  const env = outerEnv.PILOTFISH_TEST_KEEP ? outerEnv : { ...outerEnv, TMPDIR: temporary };
   const report = join(reportFolder, `${name}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const vitest = [...packageProgram('vitest/vitest.mjs'), 'run', '--project', name, ...reporters];
   const exitedWell = run(name, vitest, env);
   const text = existsSync(report) ? readFileSync(report, 'utf8') : undefined;
-  return readVitestReport(name, text, exitedWell);
+  const totals = readVitestReport(name, text, exitedWell);
+  const left = readdirSync(temporary).filter((entry) => !notOurs.has(entry));
+  if (left.length > 0)
+    totals.notes.push(`${name}: left behind in ${temporary}: ${left.join(', ')}`);
+  return totals;
 }
 
 function main() {
@@ -58,7 +69,7 @@ function main() {
     ...(isFull ? { PILOTFISH_TEST_SCALE: 'full' } : {}),
   };
   console.log(`PILOTFISH_SEED=${seed} npm test repeats this run${isFull ? ' (test:full)' : ''}.`);
-  const reportFolder = mkdtempSync(join(tmpdir(), 'pilotfish-test-'));
+  const reportFolder = mkdtempSync(join(tmpdir(), 'pft-'));
   try {
     const results = [
       ...staticSteps.map((step) => [step[0], runStaticStep(step, env)]),
