@@ -1,3 +1,5 @@
+import { streams } from '@pilotfish/contracts';
+
 export interface ServerConfigOptions {
   readonly host: string;
   readonly port: number;
@@ -18,6 +20,12 @@ interface SignedAccounts {
 /** The server refuses larger messages; a body stays well below, headers and JSON need some room. */
 const payloadBytesMax = 512 * 1024;
 
+/**
+ * What the streams may hold together, as they reserve it. Said outright, because the server's own
+ * default is three quarters of the free disk: on a disk with little room it refused every stream.
+ */
+const fileStoreBytesMax = Object.values(streams).reduce((sum, { bytesMax }) => sum + bytesMax, 0);
+
 /** nats-server's configuration: operator mode, full resolver, JetStream. Holds no secret. */
 export function renderServerConfig(options: ServerConfigOptions, signed: SignedAccounts): string {
   const preload = Object.entries(signed.accounts).map(([key, jwt]) => `  ${key}: ${quote(jwt)}`);
@@ -37,6 +45,7 @@ ${preload.join('\n')}
 }
 jetstream: {
   store_dir: ${quote(options.storeFolder)}
+  max_file_store: ${fileStoreBytesMax}
 }
 `;
 }
