@@ -248,7 +248,7 @@ test('every delivery that starts nothing says exactly why', async () => {
     ['{"zen": "x"}', { event: 'ping' }, /ping|test/i],
     ['{}', { event: 'issues' }, /Events of type "issues" start nothing/],
     ['{}', {}, /The body is not a push event of GITHUB/],
-    ['no json', {}, /The body is not a push event of GITHUB/],
+    ['no json', {}, /The body is not JSON/],
     [pushOf(commit, 'refs/tags/v1'), {}, /Tag v1 moved; services follow branches/],
     [pushOf(commit, 'refs/heads/other'), {}, /No service follows branch other/],
     [pushOf(commit, 'refs/heads/main', `${repositoryUrl}x`), {}, /No service follows branch main/],

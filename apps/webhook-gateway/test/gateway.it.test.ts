@@ -159,6 +159,19 @@ test('both secrets count during a rotation; afterwards, and after deletion, the 
   expect(systemClock.monotonicMs() - deleted).toBeLessThan(2500);
 });
 
+test('a webhook goes with its organization', async () => {
+  const db = await database();
+  const { id, secret, organizationId } = await makeHook(db, 'GENERIC');
+  const gateway = await startGateway({ databaseUrl: db.url });
+  const post = async () =>
+    (await postDelivery(gateway.webhook(id), { provider: 'GENERIC', secret, body })).status;
+  expect(await post()).toBe(202);
+  const deleted = systemClock.monotonicMs();
+  await db.sql`update organizations set deleted_at = now() where id = ${organizationId}`;
+  await until('the webhook is gone', async () => (await post()) === 401);
+  expect(systemClock.monotonicMs() - deleted).toBeLessThan(2500);
+});
+
 test("the trace of a delivery is its sender's, or begins here", async () => {
   const db = await database();
   const { id, secret } = await makeHook(db, 'GENERIC');

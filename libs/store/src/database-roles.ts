@@ -130,6 +130,7 @@ const systemGrants: Record<SystemRole, Record<string, readonly Grant[]>> = {
   },
   /** Verifies and stores deliveries, and can read none back. */
   webhook_gateway: {
+    organizations: [{ rights: read, columns: 'id, deleted_at' }],
     incoming_webhooks: [{ rights: read }],
     deliveries: [
       { rights: ['insert'] },

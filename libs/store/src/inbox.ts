@@ -52,7 +52,7 @@ export interface HookSecrets {
 }
 
 export interface Inbox {
-  /** Null for a hook that does not exist or was deleted. */
+  /** Null for a hook that does not exist, or was deleted itself or with its organization. */
   findHook(id: IncomingWebhookId): Promise<HookSecrets | null>;
   /**
    * Stores a batch and resolves when it is on disk. Repeats, also within the batch, answer the id
@@ -231,9 +231,10 @@ async function findHook(
         previous_secret_ciphertext: Uint8Array | null;
         previous_secret_valid_until: Date | null;
       }[]
-    >`select id, organization_id, provider, secret_ciphertext, secret_version,
-        previous_secret_ciphertext, previous_secret_valid_until
-      from incoming_webhooks where id = ${id} and deleted_at is null`;
+    >`select w.id, w.organization_id, w.provider, w.secret_ciphertext, w.secret_version,
+        w.previous_secret_ciphertext, w.previous_secret_valid_until
+      from incoming_webhooks w join organizations o on o.id = w.organization_id
+      where w.id = ${id} and w.deleted_at is null and o.deleted_at is null`;
     if (row === undefined) return null;
     const until = row.previous_secret_valid_until;
     return {

@@ -110,6 +110,27 @@ test('a ping and an event that starts nothing say so', () => {
   expect(read('GITHUB', 'issues', {})).toMatchObject({ reason: expect.stringContaining('issues') });
 });
 
+test('a delivery that names no event is not taken for a ping', () => {
+  expect(read('GENERIC', '', {})).toEqual({
+    kind: 'ignored',
+    reason: 'It has no header X-Pilotfish-Event; a push says "push" there.',
+  });
+  expect(read('GITLAB', '', {})).toMatchObject({ reason: expect.stringContaining('GITLAB') });
+});
+
+test('a push whose body is no JSON is told from one whose JSON is no push', () => {
+  const form = Buffer.from('payload=%7B%7D');
+  for (const body of [form, Buffer.from(''), Buffer.from([0xff])]) {
+    expect(readDelivery({ provider: 'GITHUB', event: 'push', body })).toEqual({
+      kind: 'ignored',
+      reason: 'The body is not JSON, which a push event must be.',
+    });
+  }
+  expect(read('GITHUB', 'push', null)).toMatchObject({
+    reason: 'The body is not a push event of GITHUB.',
+  });
+});
+
 test('every body, however broken, ends in a reading', () => {
   const providers = fc.constantFrom<DeliveryProvider>(
     'GITHUB',

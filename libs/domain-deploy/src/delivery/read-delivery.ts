@@ -35,20 +35,22 @@ export interface RawDelivery {
  * because a delivery that was acknowledged must end with a sentence that says what became of it.
  */
 export function readDelivery(delivery: RawDelivery): DeliveryReading {
-  const reader = readers[delivery.provider];
-  if (!reader.pushEvents.includes(delivery.event)) {
-    return ignored(
-      delivery.event === '' || delivery.event === 'ping'
-        ? 'A ping: the webhook works.'
-        : `Events of type "${delivery.event}" start nothing.`,
-    );
-  }
+  const { provider, event } = delivery;
+  const reader = readers[provider];
+  if (!reader.pushEvents.includes(event)) return ignored(describeEvent(provider, event));
   const json = parseJson(delivery.body);
+  if (json === undefined) return ignored('The body is not JSON, which a push event must be.');
   const body = reader.schema.safeParse(json);
-  if (!body.success) {
-    return ignored(`The body is not a push event of ${delivery.provider}.`);
-  }
-  return body.data;
+  return body.success ? body.data : ignored(`The body is not a push event of ${provider}.`);
+}
+
+/** What is said of an event that is no push. */
+function describeEvent(provider: DeliveryProvider, event: string): string {
+  if (event === 'ping') return 'A ping: the webhook works.';
+  if (event !== '') return `Events of type "${event}" start nothing.`;
+  return provider === 'GENERIC'
+    ? 'It has no header X-Pilotfish-Event; a push says "push" there.'
+    : `It has none of the headers in which ${provider} names its events.`;
 }
 
 const zeroSha = /^0+$/;
@@ -196,6 +198,7 @@ function ignored(reason: string): DeliveryReading {
   return { kind: 'ignored', reason };
 }
 
+/** Undefined for what is not JSON. */
 function parseJson(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
