@@ -1,5 +1,5 @@
 import { Fault } from '@pilotfish/kernel';
-import type { HttpServer } from './server.ts';
+import type { HttpServer } from './http-server.ts';
 
 /**
  * Lets a request announce a media type and carry nothing: generated clients send JSON's or even a

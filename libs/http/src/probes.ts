@@ -1,6 +1,6 @@
 import type { Health, Metrics } from '@pilotfish/runtime';
 import { z } from 'zod';
-import type { HttpServer } from './server.ts';
+import type { HttpServer } from './http-server.ts';
 
 const Live = z.object({ status: z.literal('live') });
 const Missing = z.array(z.object({ name: z.string(), reason: z.string() }));

@@ -13,6 +13,12 @@ const fastifyFaults: Readonly<Record<string, FaultCode>> = {
   FST_ERR_REQ_TIMEOUT: 'timeout',
 };
 
+/** In words of our own: Fastify's repeat the address, in which there may be anything. */
+const addressProblems: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'The path is not valid: what follows a % in it is no UTF-8 in hex digits.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the path is longer than 100 characters.',
+};
+
 /** Whatever a route threw as a Fault. */
 export function requestFault(error: unknown): Fault {
   if (error instanceof Fault) return error;
@@ -22,6 +28,8 @@ export function requestFault(error: unknown): Fault {
     const internal = `the answer does not match its schema: ${String((error as Error).cause)}`;
     return new Fault('internal', faultTable.internal.title, { internal, cause: error });
   }
+  const detail = addressProblems[code];
+  if (detail !== undefined) return new Fault('invalid_input', detail);
   const known = fastifyFaults[code];
   if (known) return new Fault(known, message, { cause: error });
   const isClientError = code.startsWith('FST_') && statusCode >= 400 && statusCode < 500;

@@ -1,6 +1,8 @@
+import { type AddressInfo, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { Fault } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics, parseTraceparent } from '@pilotfish/runtime';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import type { Principal } from './permission.ts';
 import { buildServer, principalOf, type ServerDeps } from './server.ts';
@@ -135,6 +137,50 @@ test('a request continues the trace of its caller', async () => {
 test('an unknown path is a problem like any other', async () => {
   const answer = await server().inject('/nothing?token=x');
   expect(answer.json()).toMatchObject({ status: 404, detail: 'There is no GET /nothing' });
+});
+
+test('an address that no route can take is a problem like any other, and is not repeated', async () => {
+  const app = server();
+  app.get('/project/:id', { config: open }, () => 'x');
+  const broken = await app.inject('/project/%zz');
+  expect(broken.json()).toEqual({
+    status: 400,
+    error: 'The request is not valid',
+    detail: 'The path is not valid: what follows a % in it is no UTF-8 in hex digits.',
+  });
+  const long = await app.inject(`/project/${'x'.repeat(101)}`);
+  expect(long.json()).toEqual({
+    status: 400,
+    error: 'The request is not valid',
+    detail: 'A part of the path is longer than 100 characters.',
+  });
+  expect([broken.statusCode, long.statusCode]).toEqual([400, 400]);
+  expect((await app.inject(`/project/${'x'.repeat(100)}`)).statusCode).toBe(200);
+});
+
+test('what is no request is answered with a problem, and the connection ends', async () => {
+  const app = server();
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  onTestFinished(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  const send = async (request: string) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(request);
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+    return { head, problem: JSON.parse(body) as unknown };
+  };
+  const large = await send(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`);
+  expect(large.head).toMatch(/^HTTP\/1.1 413 /);
+  expect(large.problem).toEqual({
+    status: 413,
+    error: 'Too large',
+    detail: 'The headers are larger than 16 KiB together.',
+  });
+  const other = await send('no HTTP at all\r\n\r\n');
+  expect(other.problem).toMatchObject({
+    status: 400,
+    detail: 'This is not a request of HTTP/1.1.',
+  });
 });
 
 test('readiness names the missing dependency, metrics count requests', async () => {

@@ -3,7 +3,6 @@
  * request, problems as answers, health, metrics, and documentation where a service has some.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '@pilotfish/kernel';
 import {
   childTraceparent,
@@ -15,10 +14,9 @@ import {
 } from '@pilotfish/runtime';
 import Fastify, {
   type FastifyBaseLogger,
-  type FastifyInstance,
+  type FastifyReply,
   type FastifyRequest,
   LogController,
-  type RawServerDefault,
   type RouteOptions,
 } from 'fastify';
 import {
@@ -26,8 +24,10 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { answerBrokenRequest } from './broken-request.ts';
 import { addDocumentation, type Documentation } from './documentation.ts';
 import { acceptEmptyBodies } from './empty-body.ts';
+import type { HttpServer } from './http-server.ts';
 import { isPublic, type Principal, type RoutePermission } from './permission.ts';
 import { addProbes } from './probes.ts';
 import { problemOf, requestFault, retryAfterSeconds } from './problem.ts';
@@ -71,15 +71,6 @@ export interface ServerDeps {
   readonly requestMsMax?: number;
 }
 
-/** Fastify with zod schemas on its routes. */
-export type HttpServer = FastifyInstance<
-  RawServerDefault,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
-
 /** Where it is not told of others, Fastify loads its compilers of JSON schemas, used or not. */
 const noOtherCompilers = {
   buildValidator: refuseCompiler,
@@ -102,6 +93,9 @@ export function buildServer(deps: ServerDeps): HttpServer {
     requestTimeout: deps.requestMsMax ?? 30_000,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true },
+    // What fails before there is a route, or even a request, is answered like anything else.
+    frameworkErrors: answerProblem,
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
     schemaController: { compilersFactory: noOtherCompilers },
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
@@ -180,22 +174,24 @@ function beginTrace(request: FastifyRequest): void {
 }
 
 function addProblems(app: HttpServer): void {
-  app.setErrorHandler((error, request, reply) => {
-    const fault = requestFault(error);
-    const route = request.routeOptions.url;
-    const context = { err: fault, method: request.method, route, trace: request.trace };
-    if (fault.code === 'internal') request.log.error(context, 'a request failed on our side');
-    else request.log.debug(context, 'a request was refused');
-    if (fault.retryable) reply.header('retry-after', retryAfterSeconds);
-    if (fault.code === 'unauthenticated') reply.header('www-authenticate', 'Token');
-    // By hand: a route's own schema for this status must not be able to hide a problem.
-    return reply
-      .status(fault.status)
-      .type('application/json; charset=utf-8')
-      .serializer(JSON.stringify)
-      .send(problemOf(fault));
-  });
+  app.setErrorHandler(answerProblem);
   app.setNotFoundHandler((request) => {
     throw new Fault('not_found', `There is no ${request.method} ${request.url.split('?')[0]}`);
   });
+}
+
+function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const fault = requestFault(error);
+  const route = request.routeOptions.url;
+  const context = { err: fault, method: request.method, route, trace: request.trace };
+  if (fault.code === 'internal') request.log.error(context, 'a request failed on our side');
+  else request.log.debug(context, 'a request was refused');
+  if (fault.retryable) reply.header('retry-after', retryAfterSeconds);
+  if (fault.code === 'unauthenticated') reply.header('www-authenticate', 'Token');
+  // By hand: a route's own schema for this status must not be able to hide a problem.
+  return reply
+    .status(fault.status)
+    .type('application/json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(problemOf(fault));
 }

@@ -1,5 +1,5 @@
 import { Fault } from '@pilotfish/kernel';
-import type { HttpServer } from './server.ts';
+import type { HttpServer } from './http-server.ts';
 
 /**
  * Refuses text that JSON can carry and PostgreSQL cannot keep: NUL, and halves of surrogate pairs.
