@@ -180,7 +180,7 @@ function addProblems(app: HttpServer): void {
   });
 }
 
-function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const fault = requestFault(error);
   const route = request.routeOptions.url;
   const context = { err: fault, method: request.method, route, trace: request.trace };
@@ -189,7 +189,7 @@ function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyRe
   if (fault.retryable) reply.header('retry-after', retryAfterSeconds);
   if (fault.code === 'unauthenticated') reply.header('www-authenticate', 'Token');
   // By hand: a route's own schema for this status must not be able to hide a problem.
-  return reply
+  void reply
     .status(fault.status)
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
