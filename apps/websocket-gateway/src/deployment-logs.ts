@@ -168,7 +168,7 @@ async function followExecution(
       return events.at(-1)?.kind === 'execution_ended';
     },
     async onGap(missing) {
-      at += missing ?? 0;
+      at = missing === null ? 0 : at + missing;
       await send([gapLine(missing, at, clock.now(), context)]);
     },
     clock,

@@ -170,7 +170,8 @@ export async function readEvents(
     execution,
     items,
     oldest: lost ? execution.confirmedSequence + 1 : (items[0]?.sequence ?? null),
-    newest: null,
+    // Of what runs, history lags behind what is told live.
+    newest: over ? execution.confirmedSequence : null,
     more,
     ended: over && (lost || reached >= execution.confirmedSequence),
   };

@@ -76,22 +76,20 @@ export async function followSequence<T extends Numbered>(
 async function follow<T extends Numbered>(deps: FollowDeps<T>, live: LiveBuffer<T>) {
   const { clock, signal } = deps;
   let after = deps.after;
-  let first = true;
+  let delivered = false;
   let behind = true;
   let retries = 0;
   while (true) {
     signal.throwIfAborted();
     if (behind || after === null) {
       const page = await readPatiently(deps, after);
-      // A number above everything that exists: it was given by a memory that is gone.
-      const foreign = first && after !== null && page.newest !== null && page.newest < after;
-      if (foreign) {
+      // A number above everything that exists: it was given by a memory that is gone. What this
+      // very connection delivered may be ahead of history.
+      if (!delivered && after !== null && page.newest !== null && page.newest < after) {
         await deps.onGap(null);
-        after = (page.oldest ?? 1) - 1;
-        first = false;
+        after = Math.min(page.newest, (page.oldest ?? 1) - 1);
         continue;
       }
-      first = false;
       const from: number = after ?? (page.items[0]?.sequence ?? (page.newest ?? 0) + 1) - 1;
       const missing = (page.oldest ?? 0) - 1 - from;
       if (missing > 0) await deps.onGap(missing);
@@ -99,6 +97,7 @@ async function follow<T extends Numbered>(deps: FollowDeps<T>, live: LiveBuffer<
       const fresh = page.items.filter((item) => item.sequence > from);
       if (fresh.length > 0) {
         retries = 0;
+        delivered = true;
         after = fresh.at(-1)?.sequence ?? after;
         if (await deps.deliver(fresh)) return 'stopped';
       }
@@ -109,6 +108,7 @@ async function follow<T extends Numbered>(deps: FollowDeps<T>, live: LiveBuffer<
     const run = live.takeRun(after);
     if (run.length > 0) {
       retries = 0;
+      delivered = true;
       after = run.at(-1)?.sequence ?? after;
       if (await deps.deliver(run)) return 'stopped';
       continue;

@@ -201,6 +201,24 @@ test('lines that are no longer kept are said to be missing, and the rest follows
   expect(textsOf(client).slice(1)).toEqual(['line 5', 'line 6', 'All is well.']);
 });
 
+test('a cursor beyond the end is said to be of a memory that is gone, and all is shown', async () => {
+  const { url } = await world.startGateway();
+  const execution = await world.addExecution();
+  await world.commit(execution, lines(1, 2));
+  // Whether it is ahead cannot be known before the end: live lines are ahead of stored ones.
+  const early = open(url, execution, `${execution}:99`);
+  await waitUntil(() => early.socket.readyState === early.socket.OPEN);
+  await world.commit(execution, [endEvent(3)]);
+  await world.end(execution, 'SUCCEEDED');
+  await world.tell(execution, [endEvent(3)]);
+  const late = open(url, execution, `${execution}:99`);
+  for (const client of [late, early]) {
+    await waitUntil(() => linesOf(client).length === 4);
+    expect(linesOf(client)[0]).toMatchObject({ gap: { missing: null }, cursor: `${execution}:0` });
+    expect(textsOf(client).slice(1)).toEqual([...texts(1, 2), 'All is well.']);
+  }
+});
+
 test('what an engine says under an older lease is not shown', async () => {
   const { url } = await world.startGateway();
   const execution = await world.addExecution({ lease: 3 });
