@@ -36,7 +36,17 @@ const installPatterns: readonly FailurePattern[] = [
     summary: () => 'The lockfile does not match package.json.',
     suggestion: () => syncLockfile,
     allOf:
-      /can only install|Invalid:|Missing:|OUTDATED_LOCKFILE|specifiers|mismatched|lockfile|YN0028/,
+      /can only install packages|Invalid:|Missing:|OUTDATED_LOCKFILE|specifiers|mismatched|lockfile|YN0028/,
+  },
+  {
+    cause: 'BUILD_FAILED',
+    // The lockfile is there, or npm would not have been asked to keep to it: it cannot read it.
+    line: /can only install with an existing package-lock\.json|ERR_PNPM_BROKEN_LOCKFILE/,
+    summary: () =>
+      'The lockfile is damaged: it is empty, cut off or holds conflict markers (<<<<<<<) of a merge.',
+    suggestion: () =>
+      'Resolve the conflict, or take the lockfile of the last good commit; then run the installation (e.g. `npm install`) and commit the lockfile.',
+    allOf: /can only install with|npm-shrinkwrap\.json with|later to generate|BROKEN_LOCKFILE/,
   },
   {
     cause: 'BUILD_FAILED',

@@ -57,6 +57,15 @@ describe('a failed installation', () => {
     expect(lines.join('\n')).not.toContain('--install-strategy');
   });
 
+  test('for a damaged lockfile says so, and shows no manual', () => {
+    const { cause, summary, suggestion, lines } = install('npm-ci-damaged-lockfile');
+    expect(cause).toBe('BUILD_FAILED');
+    expect(summary).toMatch(/^The lockfile is damaged: .*conflict markers/);
+    expect(suggestion).toContain('commit the lockfile');
+    expect(lines).toHaveLength(3);
+    expect(lines[0]).toContain('can only install with an existing package-lock.json');
+  });
+
   test('names the version that does not exist', () => {
     expect(install('npm-no-such-version').summary).toBe('There is no such version: marked@99.0.0.');
   });
