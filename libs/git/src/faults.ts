@@ -23,12 +23,13 @@ const symptoms: readonly Symptom[] = [
     pattern:
       /authentication failed|could not read (?:username|password)|terminal prompts disabled|returned error: 40[13]|permission denied|host key verification failed/i,
     code: 'forbidden',
-    sentence: (where) => `The Git host refused access to ${where}: check the Git token.`,
+    sentence: (where) =>
+      `The Git host refused access to ${where}: only public repositories and those of the built-in Git host can be deployed.`,
   },
   {
     pattern: /not found|does not appear to be a git repository|does not exist|returned error: 404/i,
     code: 'not_found',
-    sentence: (where) => `There is no repository at ${where}, or the Git token may not see it.`,
+    sentence: (where) => `There is no repository at ${where}, or it is not public.`,
   },
   {
     pattern: /transport '.*' not allowed/i,

@@ -102,7 +102,7 @@ describe('credentials', () => {
       const options = given === undefined ? {} : { credentials: given };
       const fault = await faultOf(fixture.git.listHeads(host.repository, options));
       expect(fault.code).toBe('forbidden');
-      expect(fault.detail).toContain('check the Git token');
+      expect(fault.detail).toContain('only public repositories');
       expect(`${fault.detail} ${fault.internal}`).not.toContain(credentials.password);
     }
   });
