@@ -278,6 +278,24 @@ for (let i = 0; i < 10000; i += 1) console.log('line ' + i);
     );
   });
 
+  test('whose package registry does not answer end soon, to be tried again by the engine', async () => {
+    const target = await harness.restarted({ npm_config_registry: 'http://127.0.0.1:1' });
+    const service = contractService(harness);
+    const release = await service.release({
+      'package.json': JSON.stringify({
+        name: 'away',
+        dependencies: { 'not-in-any-cache': '1.0.0' },
+        scripts: { start: 'node server.js' },
+      }),
+    });
+    const startedMs = systemClock.monotonicMs();
+    const thrown = await service.run('build', release, { target }).catch((error) => error);
+    expect(thrown).toMatchObject({ code: 'unavailable' });
+    expect(thrown.detail).toMatch(/^The package registry does not answer: .*ECONNREFUSED/);
+    // npm's own patience would be 70 seconds.
+    expect(systemClock.monotonicMs() - startedMs).toBeLessThan(20_000);
+  });
+
   test('that take too long are ended and say so', async () => {
     const service = contractService(harness);
     const token = `token-${randomUUID()}`;

@@ -20,6 +20,11 @@ export const interruptible: ReadonlySet<StepName> = new Set(['build', 'start', '
 
 /** With the delays between them some 20 to 45 s: longer than a killed neighbour takes to be back. */
 const triesMax = 9;
+/**
+ * A try may take long itself (a registry that takes connections and says nothing): after the first
+ * failure none begins later than this, so that whoever deploys learns the cause in some two minutes.
+ */
+const triesMsMax = 60_000;
 const retryPolicy = { firstDelayMs: 500, delayMsMax: 15_000 };
 /** How long a target may take to let go of a step that was aborted. */
 const letGoMsMax = 30_000;
@@ -40,6 +45,7 @@ export async function runStep(
   const secondsMax = stepSecondsMax(step);
   const deadline = AbortSignal.timeout(secondsMax * 1000);
   const signal = AbortSignal.any([aborted, deadline]);
+  let firstFailedMs: number | undefined;
   for (let attempt = 0; ; attempt += 1) {
     try {
       const outcome = await settle(clock, deps.target.run(step, { ...context, signal }), signal);
@@ -51,8 +57,12 @@ export async function runStep(
       if (aborted.aborted) return { kind: 'aborted' };
       if (deadline.aborted) return { kind: 'failed', explanation: tookTooLong(step, secondsMax) };
       const fault = toFault(error);
-      if (!fault.retryable || attempt + 1 >= triesMax) return failedFor(step.name, fault);
       const delayMs = backoffDelayMs(retryPolicy, attempt, deps.random());
+      firstFailedMs ??= clock.monotonicMs();
+      const tooLate = clock.monotonicMs() + delayMs - firstFailedMs > triesMsMax;
+      if (!fault.retryable || attempt + 1 >= triesMax || tooLate) {
+        return failedFor(step.name, fault);
+      }
       context.report({
         step: lineStep(step.name),
         severity: 'WARNING',
@@ -121,7 +131,7 @@ function tookTooLong({ name }: Step, secondsMax: number): Explanation {
 }
 
 function failedFor(name: StepName, fault: Fault): StepResult {
-  // Of a build, only fetching the source has a counterpart that may be away.
+  // Of a build, what may be away is where its source and its packages come from.
   const away = fault.retryable && name === 'build';
   return {
     kind: 'failed',

@@ -19,12 +19,18 @@ test('of the platform only package configuration reaches a build', () => {
     NODE_OPTIONS: '--inspect',
     PATH: '/bin',
   });
-  expect(Object.keys(kept).sort()).toEqual([
-    'HTTPS_PROXY',
-    'NODE_EXTRA_CA_CERTS',
-    'NPM_CONFIG_USERCONFIG',
-    'npm_config_registry',
-  ]);
+  expect(
+    Object.keys(kept)
+      .filter((name) => !/fetch|YARN_HTTP_/.test(name))
+      .sort(),
+  ).toEqual(['HTTPS_PROXY', 'NODE_EXTRA_CA_CERTS', 'NPM_CONFIG_USERCONFIG', 'npm_config_registry']);
+});
+
+test('how patiently packages are fetched is the operator’s to say, in any spelling', () => {
+  expect(operatorEnvironment({})).toMatchObject({ npm_config_fetch_retries: '1' });
+  const kept = operatorEnvironment({ NPM_CONFIG_FETCH_RETRIES: '7', YARN_HTTP_RETRY: '7' });
+  expect(kept).toMatchObject({ NPM_CONFIG_FETCH_RETRIES: '7', YARN_HTTP_RETRY: '7' });
+  expect(kept).not.toHaveProperty('npm_config_fetch_retries');
 });
 
 test('a password in the operator’s variables counts as a secret', () => {
