@@ -10,17 +10,25 @@ import {
   type Clock,
   type ClusterId,
   type EnvironmentId,
+  type ExecutionId,
   Fault,
   type OrganizationId,
   type ProjectId,
   type ServiceId,
 } from '@pilotfish/kernel';
-import { getService, type Store, type TenantContext } from '@pilotfish/store';
+import {
+  getService,
+  listExecutionServices,
+  type Store,
+  type TenantContext,
+  type TenantTransaction,
+} from '@pilotfish/store';
 import { z } from 'zod';
 import type { Client } from './client.ts';
 import { formatCursor, parseCursor } from './cursor.ts';
-import { loadScope } from './event-history.ts';
+import { findExecution, loadScope } from './event-history.ts';
 import { followSequence, type Page } from './follow-sequence.ts';
+import { type LineWishes, lineFilter } from './line-filter.ts';
 import type { Live } from './live.ts';
 import { type AnySocket, socket } from './sockets.ts';
 
@@ -30,9 +38,13 @@ const Query = z.object({
   project: idSchema<ProjectId>(),
   environment: idSchema<EnvironmentId>(),
   service: idSchema<ServiceId>(),
-  /** Lines of one instance only. */
+  /** Which lines, see `LineWishes`. */
   pod_name: z.string().max(200).optional(),
-  /** How many of the newest lines somebody new is shown first. */
+  query: z.string().max(2000).optional(),
+  start: z.string().max(100).optional(),
+  /** Lines of the release that this deployment ran. */
+  deployment_id: idSchema<ExecutionId>().optional(),
+  /** Of how many of the newest lines somebody new is shown those that are wanted. */
   limit: z.coerce.number().int().min(1).max(500).default(500),
   after: z.string().optional(),
 });
@@ -75,14 +87,16 @@ async function serve(
 ): Promise<void> {
   const { store, live, clock } = deps;
   const cursor = parseCursor(query.after);
-  const service = await store.tenant(tenant, async (tx) => {
+  const { service, release } = await store.tenant(tenant, async (tx) => {
     const scope = await loadScope(tx, query);
     const found = await getService(tx, query.service);
     if (found.environmentId !== scope.environmentId) {
       throw new Fault('not_found', 'There is no such service in that environment');
     }
-    return found;
+    return { service: found, release: await findRelease(tx, query) };
   });
+  const { pod_name: podName, query: text, start } = query;
+  const isWanted = lineFilter({ podName, query: text, start, release }, service.id);
   if (cursor !== null && (cursor.series !== service.id || cursor.sequence === 'end')) {
     throw new Fault('invalid_input', 'Parameter after: the cursor is of another service');
   }
@@ -95,8 +109,8 @@ async function serve(
     async deliver(lines) {
       for (const line of lines) {
         at = line.sequence;
-        if (query.pod_name !== undefined && line.instance !== query.pod_name) continue;
-        await client.send(JSON.stringify(serviceLine(line, service)));
+        const shown = serviceLine(line, service);
+        if (isWanted(shown)) await client.send(JSON.stringify(shown));
       }
       return false;
     },
@@ -110,6 +124,19 @@ async function serve(
     pendingMax,
     failingMsMax: deps.failingMsMax ?? failingMsMax,
   });
+}
+
+/** Throws a Fault `not_found` where the deployment ran no release of that service. */
+async function findRelease(tx: TenantTransaction, query: Query): Promise<LineWishes['release']> {
+  const { deployment_id: id, environment, service } = query;
+  if (id === undefined) return undefined;
+  const execution = await findExecution(tx, environment, id);
+  const parts = execution === null ? [] : await listExecutionServices(tx, [execution.id]);
+  const releaseId = parts.find((part) => part.serviceId === service)?.releaseId ?? null;
+  if (execution === null || releaseId === null) {
+    throw new Fault('not_found', 'There is no deployment of that service by this deployment_id');
+  }
+  return { id: releaseId, from: execution.queuedAt };
 }
 
 interface Place {

@@ -5,6 +5,8 @@ import {
   type ServiceLog,
   socketClose,
 } from '@pilotfish/contracts';
+import { newId, type ReleaseId, systemClock } from '@pilotfish/kernel';
+import { tables } from '@pilotfish/store';
 import type { ServiceLogResponseDto } from 'qovery-ws-typescript-axios';
 import { beforeEach, expect, test } from 'vitest';
 import { connect, type TestClient, waitUntil } from './socket-client.ts';
@@ -125,6 +127,82 @@ test('one instance can be picked out', async () => {
   const client = open(url, { pod_name: 'web-2' });
   await waitUntil(() => linesOf(client).length === 1);
   expect(textsOf(client)).toEqual(['line 2']);
+});
+
+test('lines are chosen by what they say and when, and also the live ones', async () => {
+  answerAsEngine();
+  const { url } = await world.startGateway();
+  kept.push(logLine(1), logLine(2, { at: '2026-11-20T11:00:00Z' }));
+  kept.push(logLine(3, { at: '2026-11-20T11:00:00Z', stream: 'stderr' }));
+  const query = `{qovery_com_service_id="${world.ids.service}", level="error"} |= "line"`;
+  const asked = open(url, { query });
+  const since = open(url, { start: '2026-11-20T10:30:00Z' });
+  await waitUntil(() => linesOf(asked).length === 1 && linesOf(since).length === 2);
+  kept.push(
+    logLine(4),
+    logLine(5, { stream: 'stderr' }),
+    logLine(6, { at: '2026-11-20T12:00:00Z' }),
+  );
+  await tell(...kept.slice(3));
+  await waitUntil(() => linesOf(asked).length === 2 && linesOf(since).length === 3);
+  expect(textsOf(asked)).toEqual(['line 3', 'line 5']);
+  expect(textsOf(since)).toEqual(['line 2', 'line 3', 'line 6']);
+});
+
+test('what cannot be understood is refused in words, not ignored', async () => {
+  const { url } = await world.startGateway();
+  for (const change of [{ query: 'zzz' }, { start: 'garbage' }, { deployment_id: 'x' }]) {
+    const { code, reason } = await open(url, change).closed;
+    expect(code).toBe(socketClose.badRequest);
+    expect(reason).toMatch(`Parameter ${Object.keys(change)[0]}: `);
+  }
+});
+
+test('the lines of a deployment are those of the release that it ran', async () => {
+  answerAsEngine();
+  const { url } = await world.startGateway();
+  const { service: serviceId, organization: organizationId, environment, stage } = world.ids;
+  const deployment = await world.addExecution({
+    queuedAt: Temporal.Instant.from('2026-11-20T09:59:00Z'),
+  });
+  const releaseId = newId<ReleaseId>();
+  await world.db.insert(tables.releases).values({
+    id: releaseId,
+    organizationId,
+    environmentId: environment,
+    serviceId,
+    number: 1,
+    commitSha: 'abc',
+    branch: 'main',
+    config: {} as never,
+    executionId: deployment,
+    status: 'ACTIVE',
+    createdAt: systemClock.now(),
+  });
+  await world.db.insert(tables.executionServices).values({
+    executionId: deployment,
+    serviceId,
+    organizationId,
+    stageId: stage,
+    action: 'DEPLOY',
+    releaseId,
+    progress: 'DEPLOYED',
+  });
+  kept.push(logLine(1), logLine(2, { instance: `${releaseId}-1` }));
+  kept.push(logLine(3, { instance: `${releaseId}-2` }));
+  kept.push(logLine(4, { instance: `${releaseId}-1`, at: '2026-11-20T09:58:00Z' }));
+  const client = open(url, { deployment_id: deployment });
+  await waitUntil(() => linesOf(client).length === 2);
+  expect(textsOf(client)).toEqual(['line 2', 'line 3']);
+  // Another environment's deployment, and one that had nothing to do with the service.
+  const without = await world.addExecution({ status: 'QUEUED' });
+  for (const deployment_id of [newId(), without]) {
+    const { code, reason } = await open(url, { deployment_id }).closed;
+    expect([code, reason]).toEqual([
+      socketClose.refused,
+      'There is no deployment of that service by this deployment_id',
+    ]);
+  }
 });
 
 test('an engine that is away is waited for, and then nothing is missing', async () => {

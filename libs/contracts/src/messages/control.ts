@@ -7,7 +7,7 @@ export const LogLine = z.looseObject({
   /** Grows by one per line of a service, without gaps, across restarts of its instances. */
   sequence: z.int().positive(),
   at: InstantText,
-  /** Which running copy wrote it. */
+  /** Which running copy wrote it: the id of its release, `-` and a number. */
   instance: z.string(),
   /** The commit that the copy runs. */
   version: z.string(),
