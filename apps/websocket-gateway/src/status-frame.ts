@@ -1,5 +1,5 @@
 import type { EnvironmentStatus, Status } from '@pilotfish/contracts/http';
-import { serviceState, statusDetails } from '@pilotfish/domain-deploy';
+import { environmentStatus, serviceState, statusDetails } from '@pilotfish/domain-deploy';
 import { type EnvironmentId, Fault } from '@pilotfish/kernel';
 import {
   countOpenRequests,
@@ -16,6 +16,7 @@ import {
   type ServiceRow,
   type TenantTransaction,
 } from '@pilotfish/store';
+import { shownExecutions } from './shown-executions.ts';
 
 /** One frame of `/deployment/status`: the environment, and its stages with their services. */
 export interface StatusFrame {
@@ -44,17 +45,6 @@ export interface StatusSnapshot {
   readonly moving: boolean;
 }
 
-/** An unknown word is a hard error in generated clients. */
-const origins = [
-  'API',
-  'CLI',
-  'CONSOLE',
-  'GIT',
-  'QOVERY_INTERNAL',
-  'SKILL',
-  'TERRAFORM_PROVIDER',
-] as const satisfies readonly EnvironmentStatus['origin'][];
-
 const noOthers = () => ({ containers: [], jobs: [], databases: [], helms: [], terraforms: [] });
 
 /** The environment as it is; throws a Fault `not_found` where it is gone. */
@@ -67,9 +57,9 @@ export async function readStatus(
   const parts = await listLastParts(tx, environmentId);
   const open = await countOpenRequests(tx, environmentId);
   const { lastExecutionId } = environment;
-  const ids = lastExecutionId === null ? [] : [lastExecutionId];
-  const [last] = await findExecutions(tx, ids);
-  const stageRows = await listExecutionStages(tx, ids);
+  const executions = await shownExecutions(tx, [environment]);
+  const last = executions.find(({ id }) => id === lastExecutionId);
+  const stageRows = await listExecutionStages(tx, last === undefined ? [] : [last.id]);
   const stages = new Map<string, { stage: StageStatuses['stage']; applications: Status[] }>();
   for (const { service, stage } of services) {
     const run = stageRows.find((row) => row.stageId === stage.id);
@@ -89,7 +79,11 @@ export async function readStatus(
   }
   return {
     frame: {
-      environment: environmentStatus(environment.id, environment.state, last, services),
+      environment: environmentStatus(
+        environment,
+        services.map(({ service }) => service),
+        executions,
+      ),
       stages: [...stages.values()].map((entry) => ({ ...entry, ...noOthers() })),
     },
     moving: open.size > 0 || (last !== undefined && last.endedAt === null),
@@ -119,9 +113,11 @@ export async function readExecutionStatus(
         const state = serviceState(part.action, part.progress);
         return [serviceStatus(service, state, part, execution, 0)];
       });
+  const present = services.filter(({ deletedAt }) => deletedAt === null);
+  const shown = { ...environment, lastExecutionId: executionId };
   return {
     frame: {
-      environment: environmentStatus(environment.id, environment.state, execution, []),
+      environment: environmentStatus(shown, present, [execution]),
       stages: stages.map((stage) => ({
         stage: { id: stage.stageId, name: stage.name, description: '', status: stage.status },
         applications: applicationsOf(stage),
@@ -129,35 +125,6 @@ export async function readExecutionStatus(
       })),
     },
     moving: execution.endedAt === null,
-  };
-}
-
-function environmentStatus(
-  id: string,
-  state: EnvironmentStatus['state'],
-  last: ExecutionRow | undefined,
-  services: readonly { readonly service: ServiceRow }[],
-): EnvironmentStatus {
-  if (last === undefined) {
-    return { id, state, last_deployment_state: state, deployment_status: 'NEVER_DEPLOYED' };
-  }
-  const endedMs = last.endedAt?.epochMilliseconds;
-  const startedMs = last.startedAt?.epochMilliseconds;
-  const outOfDate = services.some(({ service }) => service.outOfDate);
-  return {
-    id,
-    state,
-    last_deployment_date: last.queuedAt.toString(),
-    last_deployment_state: state,
-    last_deployment_id: last.id,
-    deployment_request_id: last.id,
-    total_deployment_duration_in_seconds:
-      endedMs === undefined || startedMs === undefined
-        ? null
-        : Math.round((endedMs - startedMs) / 1000),
-    origin: origins.find((one) => one === last.clientOrigin) ?? null,
-    triggered_by: last.triggeredByName,
-    deployment_status: outOfDate ? 'OUT_OF_DATE' : 'UP_TO_DATE',
   };
 }
 
@@ -177,7 +144,7 @@ function serviceStatus(
     service_deployment_status: service.currentReleaseId === null ? 'NEVER_DEPLOYED' : deployed,
     ...(service.lastDeployedAt === null
       ? {}
-      : { last_deployment_date: service.lastDeployedAt.toString() }),
+      : { last_deployment_date: service.lastDeployedAt.toString({ smallestUnit: 'millisecond' }) }),
     is_part_last_deployment: isPart,
     ...(executionId === null ? {} : { execution_id: executionId }),
     status_details: statusDetails(part, isPart ? last.status : undefined),

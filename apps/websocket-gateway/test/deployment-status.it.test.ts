@@ -1,7 +1,9 @@
+import { newId } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import { eq } from 'drizzle-orm';
 import type { EnvironmentStatusesWithStages } from 'qovery-typescript-axios';
 import { beforeEach, expect, test } from 'vitest';
+import type { ProjectFrame } from '../src/project-statuses.ts';
 import type { StatusFrame } from '../src/status-frame.ts';
 import { connect, type TestClient, waitUntil } from './socket-client.ts';
 import { lineEvent, makeWorld, type World } from './world.ts';
@@ -35,9 +37,10 @@ test('the statuses come at once, and again only when they differ', async () => {
   const client = open(url);
   await waitUntil(() => framesOf(client).length === 1);
   const [first] = framesOf(client);
-  expect(first?.environment).toEqual({
+  expect(first?.environment).toMatchObject({
     id: world.ids.environment,
     state: 'READY',
+    last_deployment_date: null,
     last_deployment_state: 'READY',
     deployment_status: 'NEVER_DEPLOYED',
   });
@@ -60,8 +63,10 @@ test('the statuses come at once, and again only when they differ', async () => {
   });
   await setState('DEPLOYING', execution);
   await world.tell(execution, [lineEvent(world.ids, 1)]);
-  await waitUntil(() => framesOf(client).length === 2);
-  expect(framesOf(client)[1]?.stages[0]?.applications[0]).toMatchObject({
+  const latest = () => framesOf(client).at(-1)?.stages[0]?.applications[0];
+  // The rows above were written one by one, and may have been shown so.
+  await waitUntil(() => latest()?.state === 'DEPLOYING');
+  expect(latest()).toMatchObject({
     state: 'DEPLOYING',
     execution_id: execution,
     is_part_last_deployment: true,
@@ -76,6 +81,47 @@ test('the statuses come at once, and again only when they differ', async () => {
   expect(new Set(framesOf(client).map((one) => JSON.stringify(one))).size).toBe(
     framesOf(client).length,
   );
+});
+
+test('without an environment all of the project are shown, also the ones that are made meanwhile', async () => {
+  const { url } = await world.startGateway();
+  const { organization, project, cluster, token } = world.ids;
+  const ask = (change: Record<string, string> = {}) =>
+    connect(url, '/deployment/status', { organization, project, ...change }, { token });
+  const client = ask();
+  const results = () => (client.frames as ProjectFrame[]).at(-1)?.results ?? [];
+  await waitUntil(() => results().length === 1);
+  expect(results()[0]).toMatchObject({ id: world.ids.environment, state: 'READY' });
+
+  const execution = await world.addExecution();
+  await setState('DEPLOYING', execution);
+  await world.tell(execution, [lineEvent(world.ids, 1)]);
+  await waitUntil(() => results()[0]?.state === 'DEPLOYING');
+  expect(results()[0]).toMatchObject({ last_deployment_id: execution, last_deployment_date: null });
+  await setState('DEPLOYED', execution);
+  await world.end(execution, 'SUCCEEDED');
+  const isDated = () => typeof results()[0]?.last_deployment_date === 'string';
+  await waitUntil(() => results()[0]?.state === 'DEPLOYED' && isDated());
+  const [row] = await world.db
+    .select()
+    .from(tables.environments)
+    .where(eq(tables.environments.id, world.ids.environment));
+  if (row === undefined) throw new Error('the environment is there');
+  await world.db.insert(tables.environments).values({ ...row, id: newId(), name: 'another' });
+  // Nobody tells of it: it is found by the next look, whatever that is for.
+  await world.tell(execution, [lineEvent(world.ids, 2)]);
+  await waitUntil(() => results().length === 2);
+
+  const onCluster = ask({ cluster });
+  await waitUntil(() => onCluster.frames.length === 1);
+  expect((onCluster.frames as ProjectFrame[])[0]?.results).toHaveLength(2);
+  for (const [change, code] of [
+    [{ project: world.others.project }, 1008],
+    [{ cluster: world.others.cluster }, 1008],
+    [{ version: execution }, 1007],
+  ] as const) {
+    expect((await ask(change).closed).code).toBe(code);
+  }
 });
 
 test('one execution is shown as it went', async () => {

@@ -23,6 +23,12 @@ export {
   type OpenExecution,
   type QueuePolicy,
 } from './queue/decide-enqueue.ts';
+export {
+  environmentStatus,
+  type StatusEnvironment,
+  type StatusExecution,
+  type StatusService,
+} from './status/environment-status.ts';
 export { type StatusPart, statusDetails } from './status/status-details.ts';
 export {
   type ExecutionStatus,

@@ -1,5 +1,5 @@
-import type { EnvironmentStatus, Origin, Status } from '@pilotfish/contracts/http';
-import { environmentState, statusDetails } from '@pilotfish/domain-deploy';
+import type { EnvironmentStatus, Status } from '@pilotfish/contracts/http';
+import { environmentStatus, statusDetails } from '@pilotfish/domain-deploy';
 import { type EnvironmentId, Fault, type ServiceId } from '@pilotfish/kernel';
 import {
   countOpenRequests,
@@ -64,36 +64,6 @@ function serviceWire(
   };
 }
 
-function environmentWire(
-  environment: EnvironmentRow,
-  services: readonly ServiceRow[],
-  executions: readonly ExecutionRow[],
-): EnvironmentStatus {
-  const last = executions.find(({ id }) => id === environment.lastExecutionId);
-  const ended = executions.find(({ endedAt, status }) => endedAt && status !== 'SUPERSEDED');
-  const duration = last?.startedAt && last.endedAt ? seconds(last.startedAt, last.endedAt) : null;
-  return {
-    id: environment.id,
-    state: environment.state,
-    last_deployment_date: ended?.endedAt ? instantText(ended.endedAt) : null,
-    last_deployment_state: ended ? environmentState(ended.action, ended.status) : 'READY',
-    last_deployment_id: last?.id ?? null,
-    total_deployment_duration_in_seconds: duration,
-    origin: (last?.clientOrigin as Origin | undefined) ?? null,
-    triggered_by: last?.triggeredByName ?? null,
-    deployment_status: deploymentStatus(services),
-    deployment_request_id: environment.lastExecutionId,
-    metrics: [],
-  };
-}
-
-function deploymentStatus(services: readonly ServiceRow[]): Status['service_deployment_status'] {
-  const deployed = services.filter(({ currentReleaseId }) => currentReleaseId !== null);
-  if (deployed.length === 0) return 'NEVER_DEPLOYED';
-  const behind = deployed.length < services.length || deployed.some((s) => s.outOfDate);
-  return behind ? 'OUT_OF_DATE' : 'UP_TO_DATE';
-}
-
 /** Executions looked through for the last one that ended. */
 const executionsMax = 20;
 
@@ -104,7 +74,7 @@ export async function readEnvironmentStatus(
 ): Promise<EnvironmentStatus> {
   const { environment } = await getEnvironment(tx, environmentId);
   const services = await listServices(tx, environmentId, quotas.servicesPerEnvironment);
-  return environmentWire(
+  return environmentStatus(
     environment,
     services,
     await listExecutions(tx, environmentId, executionsMax),
@@ -167,7 +137,7 @@ export const statusRoutes: Handlers<
       const services = await listServices(tx, environment.id, quotas.servicesPerEnvironment);
       const executions = await listExecutions(tx, environment.id, executionsMax);
       return {
-        environment: environmentWire(environment, services, executions),
+        environment: environmentStatus(environment, services, executions),
         applications: await readServiceStatuses(tx, environment, services),
         containers: [],
         jobs: [],
