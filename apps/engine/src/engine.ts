@@ -190,6 +190,11 @@ function connectParts(
       ledger.confirm(executionId, sequence).catch(() => undefined);
     }
   });
+  // Before the first hello: until that is answered nothing is pulled, and what was canceled
+  // meanwhile is told before the answer.
+  const { isolation } = deps.target;
+  const control = { ledger, isolation, logs, present: () => uplink.session?.greetAgain() };
+  bus.respond(messages.control, { clusterId }, ({ body }) => answerControl(control, body));
   const session = openSession({
     ...deps,
     bus: {
@@ -206,8 +211,6 @@ function connectParts(
     },
   });
   uplink.session = session;
-  const control = { ledger, logs, present: () => session.greetAgain() };
-  bus.respond(messages.control, { clusterId }, ({ body }) => answerControl(control, body));
   const source: TaskSource = {
     async allowed(stop) {
       await untilAborted(resumed, stop);
@@ -221,7 +224,7 @@ function connectParts(
     },
     fetch: (stop) => bus.fetchTask(anyTask, { clusterId, waitMs: pullWaitMs, signal: stop }),
   };
-  return runIntake({ ...deps, ...parts, source, isolation: deps.target.isolation }, signal);
+  return runIntake({ ...deps, ...parts, source, isolation }, signal);
 }
 
 const pullWaitMs = 20_000;

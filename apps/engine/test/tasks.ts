@@ -1,4 +1,4 @@
-import type { EnvironmentTask, ServiceTask, TaskStage } from '@pilotfish/contracts';
+import type { ControlRequest, EnvironmentTask, ServiceTask, TaskStage } from '@pilotfish/contracts';
 import {
   type ClusterId,
   type EnvironmentId,
@@ -10,6 +10,7 @@ import {
   type ServiceId,
   type StageId,
 } from '@pilotfish/kernel';
+import { rowOf as rowOfIssue } from '../src/intake/row-of.ts';
 import type { ExecutionRow } from '../src/journal/change.ts';
 
 /** A service to deploy; `fake` steers the fake target (`FAKE_…` variables). */
@@ -78,20 +79,19 @@ export function environmentTask(
 
 /** The row with which a task enters the journal. */
 export function rowOf(task: EnvironmentTask): ExecutionRow {
-  return {
-    executionId: task.executionId,
-    organizationId: task.organizationId,
-    projectId: task.projectId,
-    environmentId: task.environmentId,
-    epoch: task.epoch,
-    generation: task.generation,
-    lease: task.lease,
-    attempt: task.attempt,
-    trace: task.trace ?? null,
-    state: 'received',
-    cancel: 'none',
-    lastSequence: task.sequenceFloor,
-    confirmedSequence: task.sequenceFloor,
-    task,
+  return rowOfIssue(task, task);
+}
+
+/** As core-api asks an engine to cancel. */
+export function cancelOf(
+  task: EnvironmentTask,
+  force = false,
+): Extract<ControlRequest, { kind: 'cancel' }> {
+  const { executionId, organizationId, projectId, environmentId, sequenceFloor } = task;
+  const { v, id, epoch, generation, lease, attempt } = task;
+  const issue = {
+    ...{ v, id, epoch, generation, lease, attempt },
+    ...{ organizationId, projectId, environmentId, sequenceFloor },
   };
+  return { kind: 'cancel', executionId, force, issue };
 }

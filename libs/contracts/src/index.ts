@@ -31,6 +31,7 @@ export {
 export {
   ControlReply,
   ControlRequest,
+  ExecutionIssue,
   Heartbeat,
   Hello,
   HelloReply,

@@ -143,7 +143,18 @@ export const messageExamples: Readonly<Record<MessageName, MessageExample>> = {
     },
   },
   control: {
-    body: { kind: 'cancel', executionId, force: false },
+    body: {
+      kind: 'cancel',
+      executionId,
+      force: false,
+      issue: {
+        ...envelope,
+        organizationId: ids.organizationId,
+        projectId: ids.projectId,
+        environmentId: ids.environmentId,
+        sequenceFloor: 0,
+      },
+    },
     reply: { kind: 'canceling', known: true },
   },
   hello: {

@@ -12,7 +12,8 @@ const kept = Array.from({ length: 500 }, (_, index) => ({
   text,
 }));
 const deps: ControlDeps = {
-  ledger: { find: () => undefined, cancel: async () => true },
+  ledger: {} as ControlDeps['ledger'],
+  isolation: 'T0',
   logs: {
     async read(_, { after, limit }) {
       const lines = after === undefined ? kept.slice(-limit) : kept.slice(after, after + limit);

@@ -1,11 +1,10 @@
 import type { ControlReply, ControlRequest } from '@pilotfish/contracts';
 import { toFault, unreachable } from '@pilotfish/kernel';
-import type { Ledger } from '../execution/ledger.ts';
 import type { ApplicationLogs } from '../logs/application-logs.ts';
 import { fitLines } from '../logs/fit-lines.ts';
+import { type CancelDeps, cancelExecution } from './cancel-execution.ts';
 
-export interface ControlDeps {
-  readonly ledger: Pick<Ledger, 'find' | 'cancel'>;
+export interface ControlDeps extends CancelDeps {
   readonly logs: ApplicationLogs;
   /** Says hello once more. */
   readonly present: () => void;
@@ -13,19 +12,16 @@ export interface ControlDeps {
 
 const readMsMax = 3000;
 
-/** Questions of the control plane. A cancel takes effect at once and is journalled when answered. */
+/** Questions of the control plane. */
 export async function answerControl(
-  { ledger, logs, present }: ControlDeps,
+  deps: ControlDeps,
   request: ControlRequest,
 ): Promise<ControlReply> {
+  const { logs, present } = deps;
   try {
     switch (request.kind) {
-      case 'cancel': {
-        const execution = ledger.find(request.executionId);
-        if (execution === undefined) return { kind: 'canceling', known: false };
-        await ledger.cancel(execution, request.force ? 'force' : 'safe');
-        return { kind: 'canceling', known: true };
-      }
+      case 'cancel':
+        return { kind: 'canceling', known: await cancelExecution(deps, request) };
       case 'read_logs': {
         const { serviceId, afterSequence, limit } = request;
         const query = afterSequence === undefined ? { limit } : { after: afterSequence, limit };

@@ -153,9 +153,15 @@ async function receive(
   assert(!executions.has(row.executionId), `execution ${row.executionId} is new`);
   const execution = toExecution(row);
   executions.set(row.executionId, execution);
+  const { environmentId, generation, epoch } = row;
   if (row.task !== null) {
-    const { environmentId, generation, epoch } = row;
     generations.set(environmentId, { environmentId, generation, epoch });
+  } else if (row.cancel !== 'none') {
+    // Canceled unseen: its task and older ones are refused for good. Whose the environment is, a
+    // task that was not carried out has not changed.
+    const before = generations.get(environmentId) ?? { generation, epoch };
+    const highest = Math.max(before.generation, generation);
+    generations.set(environmentId, { environmentId, generation: highest, epoch: before.epoch });
   }
   const changes = raiseEpoch(state, row.epoch);
   if (inheritedDeletion) changes.push(countDeletion(state));

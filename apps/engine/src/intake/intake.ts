@@ -3,7 +3,7 @@
  * would be lost with this process, and nothing is decided by what only this process remembers.
  */
 import type { ReceivedTask } from '@pilotfish/bus';
-import { type EnvironmentTask, type MessageDefinition, messages } from '@pilotfish/contracts';
+import { type MessageDefinition, messages } from '@pilotfish/contracts';
 import { type Clock, type ClusterId, toFault } from '@pilotfish/kernel';
 import type { Logger } from '@pilotfish/runtime';
 import type { Execution } from '../execution/execution.ts';
@@ -11,13 +11,13 @@ import { isOpen } from '../execution/execution.ts';
 import type { Ledger } from '../execution/ledger.ts';
 import type { Runner } from '../execution/runner.ts';
 import type { TaskKinds } from '../execution/task-kinds.ts';
-import type { ExecutionRow } from '../journal/change.ts';
 import {
   decideIntake,
   type EngineMemory,
   isInheritedDeletion,
   TaskHeader,
 } from './decide-intake.ts';
+import { rowOf } from './row-of.ts';
 
 type TaskSubject = (typeof messages.environmentTask)['subject'];
 
@@ -141,26 +141,5 @@ function memoryOf(
     environment: generations.get(header.environmentId),
     inheritedEnvironments,
     inheritedDeletions: ledger.inheritedDeletions(),
-  };
-}
-
-function rowOf(header: TaskHeader, task: EnvironmentTask | null): ExecutionRow {
-  const { executionId, organizationId, projectId, environmentId, sequenceFloor } = header;
-  const { epoch, generation, lease, attempt, trace } = header;
-  return {
-    executionId,
-    organizationId,
-    projectId,
-    environmentId,
-    epoch,
-    generation,
-    lease,
-    attempt,
-    trace: trace ?? null,
-    state: 'received',
-    cancel: 'none',
-    lastSequence: sequenceFloor,
-    confirmedSequence: sequenceFloor,
-    task,
   };
 }

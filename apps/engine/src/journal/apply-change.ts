@@ -73,6 +73,10 @@ function prepare(db: DatabaseSync) {
       `insert into environments values (?, ?, ?) on conflict do update set
        generation = max(generation, excluded.generation), epoch = max(epoch, excluded.epoch)`,
     ),
+    fence: db.prepare(
+      `insert into environments values (?, ?, ?) on conflict do update set
+       generation = max(generation, excluded.generation)`,
+    ),
     reissue: db.prepare(
       `update executions set epoch = ?, lease = ?, attempt = ?, last_sequence = ?,
        confirmed_sequence = ?, state = ?, task = coalesce(?, task) where execution_id = ?`,
@@ -125,5 +129,8 @@ function insertExecution(write: ReturnType<typeof prepare>, row: ExecutionRow): 
     row.task === null ? null : JSON.stringify(row.task),
   );
   // A refused task (reported at once) must not raise what it was refused against.
-  if (row.task !== null) write.environment.run(row.environmentId, row.generation, row.epoch);
+  const values = [row.environmentId, row.generation, row.epoch] as const;
+  if (row.task !== null) write.environment.run(...values);
+  // One that was canceled unseen must: its task may still come.
+  else if (row.cancel !== 'none') write.fence.run(...values);
 }

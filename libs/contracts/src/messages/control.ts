@@ -1,6 +1,15 @@
-import type { ClusterId, EngineId, EnvironmentId, ExecutionId, ServiceId } from '@pilotfish/kernel';
+import type {
+  ClusterId,
+  EngineId,
+  EnvironmentId,
+  ExecutionId,
+  OrganizationId,
+  ProjectId,
+  ServiceId,
+} from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
+import { Envelope } from './envelope.ts';
 
 /** One line that an application wrote. */
 export const LogLine = z.looseObject({
@@ -23,12 +32,26 @@ export const LogBatch = z.looseObject({
 });
 export type LogBatch = z.infer<typeof LogBatch>;
 
+/** What a task says of its execution, without what is to be done. */
+export const ExecutionIssue = Envelope.extend({
+  organizationId: idSchema<OrganizationId>(),
+  projectId: idSchema<ProjectId>(),
+  environmentId: idSchema<EnvironmentId>(),
+  sequenceFloor: z.int().nonnegative(),
+});
+export type ExecutionIssue = z.infer<typeof ExecutionIssue>;
+
 /** Questions to an engine: request and reply, never durable (the durable cancel is desired state). */
 export const ControlRequest = z.discriminatedUnion('kind', [
   z.looseObject({
     kind: z.literal('cancel'),
     executionId: idSchema<ExecutionId>(),
     force: z.boolean(),
+    /**
+     * Given while no engine has reported under this attempt: with it an engine ends even an
+     * execution whose task it has not pulled yet, and will not carry it out.
+     */
+    issue: ExecutionIssue.exactOptional(),
   }),
   z.looseObject({
     kind: z.literal('read_logs'),
@@ -43,6 +66,7 @@ export const ControlRequest = z.discriminatedUnion('kind', [
 export type ControlRequest = z.infer<typeof ControlRequest>;
 
 export const ControlReply = z.discriminatedUnion('kind', [
+  /** `known`: it ends, or has ended. Else this engine has no such execution, and was given no issue. */
   z.looseObject({ kind: z.literal('canceling'), known: z.boolean() }),
   z.looseObject({
     kind: z.literal('log_lines'),
