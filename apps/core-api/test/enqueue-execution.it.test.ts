@@ -93,7 +93,7 @@ test('under latest, superseded pushes collapse into the newest and no service is
   expect(after.executions.map((e) => e.status)).toEqual(['RELEASED', 'SUPERSEDED', 'QUEUED']);
   expect(after.executions[1]).toMatchObject({
     supersededBy: third.executionId,
-    explanation: expect.stringContaining('request 3'),
+    explanation: expect.stringContaining(third.executionId),
   });
   const parts = after.parts.filter((part) => part.executionId === third.executionId);
   expect(new Map(parts.map((part) => [part.serviceId, part.commitSha]))).toEqual(
@@ -113,6 +113,8 @@ test('under replace, the running one is canceled first', async () => {
   expect(second.canceling).toBe(first.executionId);
   const after = await rows(store, world);
   expect(after.executions.map((e) => e.status)).toEqual(['CANCELING', 'QUEUED']);
+  const newer = `execution ${second.executionId} (${sha(2).slice(0, 7)})`;
+  expect(after.executions[0]?.explanation).toBe(`Canceled, because ${newer} replaces it.`);
 });
 
 test('under replace, what the canceled one had not done yet is done by the newcomer', async () => {

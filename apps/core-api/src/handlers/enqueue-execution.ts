@@ -106,7 +106,7 @@ export async function enqueueExecution(
   await supersede(tx, now, decision.absorb, open, execution, taken, parts);
   const saved = await saveExecution(tx, execution, parts);
   await showQueued(tx, now, environment, saved, parts);
-  const canceling = await requestReplacement(tx, now, decision.cancel, saved);
+  const canceling = await requestReplacement(tx, now, decision.cancel, saved, parts);
   await appendAudit(tx, now, {
     action: 'execution.requested',
     targetKind: 'environment',
@@ -182,7 +182,7 @@ async function supersede(
       status: 'SUPERSEDED',
       supersededBy: by.id,
       endedAt: now,
-      explanation: `Never started: request ${by.generation} stands for it.`,
+      explanation: `Never started: ${describeNewer(by, parts)} stands for it.`,
     });
     await endUnstartedParts(tx, id, now);
   }
@@ -260,13 +260,24 @@ async function requestReplacement(
   now: Temporal.Instant,
   running: ExecutionId | null,
   by: ExecutionRow,
+  parts: readonly ExecutionPart[],
 ): Promise<ExecutionId | null> {
   if (running === null) return null;
   await updateExecution(tx, running, {
     status: 'CANCELING',
     cancelRequestedAt: now,
     supersededBy: by.id,
-    explanation: `Canceled, because request ${by.generation} replaces it.`,
+    explanation: `Canceled, because ${describeNewer(by, parts)} replaces it.`,
   });
   return running;
 }
+
+/** As the history of deployments shows it: by its execution's id, and the commits that it deploys. */
+function describeNewer({ id }: Pick<ExecutionRow, 'id'>, parts: readonly ExecutionPart[]): string {
+  const commits = [...new Set(parts.flatMap(({ commitSha }) => commitSha?.slice(0, 7) ?? []))];
+  const first = commits.slice(0, namedCommitsMax).join(', ');
+  if (commits.length === 0) return `execution ${id}`;
+  return `execution ${id} (${first}${commits.length > namedCommitsMax ? ', …' : ''})`;
+}
+
+const namedCommitsMax = 3;

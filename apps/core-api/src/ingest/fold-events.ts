@@ -120,7 +120,7 @@ function endView(view: ExecutionView, event: Ended, at: Temporal.Instant): Execu
   return {
     ...view,
     status: statusOf[event.outcome],
-    explanation: event.outcome === 'SUCCEEDED' ? view.explanation : event.summary,
+    explanation: explanationAtEnd(view, event),
     isolation: event.isolation,
     startedAt: view.startedAt ?? at,
     endedAt: at,
@@ -133,6 +133,14 @@ function endView(view: ExecutionView, event: Ended, at: Temporal.Instant): Execu
         : stage,
     ),
   };
+}
+
+/** The engine says what happened; why somebody wanted the end of it, only we know. */
+function explanationAtEnd({ status, explanation }: ExecutionView, event: Ended): string {
+  const reason = status === 'CANCELING' ? explanation : '';
+  if (event.outcome === 'CANCELED' && reason !== '') return reason;
+  if (event.outcome !== 'SUCCEEDED') return event.summary;
+  return reason === '' ? explanation : `${reason} That came too late: all of it was done.`;
 }
 
 function withStage(
