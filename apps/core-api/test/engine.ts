@@ -92,7 +92,7 @@ export function testEngine(bus: Bus, world: World) {
         if (task !== null) return task;
       }
     },
-    async report(task: EnvironmentTask, events: ExecutionEvent[]) {
+    async report(task: Parameters<typeof batchOf>[0], events: ExecutionEvent[]) {
       const { environmentId, executionId } = task;
       const to = { clusterId, environmentId, executionId };
       await bus.publish(messages.events, to, batchOf(task, events));

@@ -18,6 +18,7 @@ import {
 import { testDatabase } from '@pilotfish/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cancelExecution } from '../src/handlers/cancel-execution.ts';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { batchOf } from './engine.ts';
@@ -329,4 +330,37 @@ test('a service that is deleted ahead of its environment does not take the rest 
   expect(await left()).toEqual({ state: 'DELETE_QUEUED', gone: false, services: [] });
   await whole();
   expect(await left()).toEqual({ state: 'DELETED', gone: true, services: [] });
+});
+
+test.each([
+  ['CANCELED', 'CANCELED', 'Canceled by Ada.'],
+  ['SUCCEEDED', 'SUCCEEDED', 'Canceled by Ada. That came too late: all of it was done.'],
+  ['FAILED', 'FAILED', 'What the engine says.'],
+] as const)('after a cancel, %s ends as %s: %s', async (outcome, status, explanation) => {
+  const { store } = await newDatabase();
+  const to = await handedOut(store);
+  const { environmentId, context } = to.world;
+  await store.tenant(context, (tx) =>
+    cancelExecution(tx, systemClock.now(), { environmentId, force: false }),
+  );
+  const end = { kind: 'execution_ended', sequence: 1, at, outcome } as const;
+  await ingest(store, to, [
+    batch(to, [{ ...end, summary: 'What the engine says.', isolation: 'T0' }]),
+  ]);
+  const execution = await store.tenant(context, (tx) => getExecution(tx, to.executionId));
+  expect(execution).toMatchObject({ status, explanation });
+});
+
+test('what is reported of an environment that is deleted already is taken in', async () => {
+  const { store, sql } = await newDatabase();
+  const to = await handedOut(store);
+  await sql`update environments set deleted_at = now()`;
+  const end = { kind: 'execution_ended', sequence: 1, at, outcome: 'CANCELED' } as const;
+  const ingested = await ingest(store, to, [
+    batch(to, [{ ...end, summary: 'Canceled', isolation: 'T0' }]),
+  ]);
+  expect(ingested.confirmedSequence).toBe(1);
+  expect(await sql`select status from executions where id = ${to.executionId}`).toEqual([
+    { status: 'CANCELED' },
+  ]);
 });

@@ -13,11 +13,8 @@ import { expect, test } from 'vitest';
 import { cancelExecution } from '../src/handlers/cancel-execution.ts';
 import type { ReconcileDeps } from '../src/reconcile/deps.ts';
 import { createBranchHealer } from '../src/reconcile/heal-branches.ts';
-import {
-  moveStuckQueues,
-  reissueUnreported,
-  repeatCancels,
-} from '../src/reconcile/mend-executions.ts';
+import { moveStuckQueues, reissueUnreported } from '../src/reconcile/mend-executions.ts';
+import { repeatCancels } from '../src/reconcile/repeat-cancels.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../src/reconcile/upkeep.ts';
 import { deployWorld, newWorld, sha, type World } from './world.ts';
 
@@ -216,6 +213,9 @@ test('a cancel is repeated until the engine has it, and ends what no engine will
   around.waiting.clear();
   await repeatCancels(deps);
   expect(await statuses()).toEqual(['CANCELED', 'RELEASED']);
+  expect(await sql`select explanation from executions where generation = 1`).toEqual([
+    { explanation: 'Canceled by Ada.' },
+  ]);
 });
 
 test('audit events are chained by several chainers without a gap, and a change is noticed', async () => {

@@ -1,7 +1,7 @@
 import { type ExecutionStatus, environmentState, serviceState } from '@pilotfish/domain-deploy';
-import type { ExecutionId } from '@pilotfish/kernel';
 import {
   deleteOutbox,
+  type ExecutionRow,
   endPendingReleases,
   endUnstartedParts,
   getExecution,
@@ -17,20 +17,22 @@ import { isHandedOut, releaseNext } from './release-next.ts';
 /**
  * Ends an execution that no engine will report on, and releases the next one of its environment in
  * the same transaction.
+ *
+ * @param seen as it was when somebody decided so; nothing happens where it was issued again since
  */
 export async function endExecution(
   tx: TenantTransaction,
   now: Temporal.Instant,
-  executionId: ExecutionId,
+  seen: Pick<ExecutionRow, 'id' | 'environmentId' | 'attempt'>,
   end: {
     readonly status: Extract<ExecutionStatus, 'FAILED' | 'CANCELED'>;
     readonly explanation: string;
   },
 ): Promise<void> {
-  const { environmentId } = await getExecution(tx, executionId);
-  const environment = await lockEnvironment(tx, environmentId);
+  const { id: executionId, environmentId } = seen;
+  const environment = await lockEnvironment(tx, environmentId, 'or deleted');
   const execution = await getExecution(tx, executionId);
-  if (!isHandedOut(execution)) return;
+  if (!isHandedOut(execution) || execution.attempt !== seen.attempt) return;
   await updateExecution(tx, executionId, { ...end, endedAt: now });
   await endUnstartedParts(tx, executionId, now);
   const services = await listExecutionServices(tx, [executionId]);

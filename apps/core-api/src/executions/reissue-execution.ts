@@ -21,7 +21,7 @@ export async function reissueExecution(
   now: Temporal.Instant,
   seen: ExecutionRow,
 ): Promise<boolean> {
-  await lockEnvironment(tx, seen.environmentId);
+  await lockEnvironment(tx, seen.environmentId, 'or deleted');
   const execution = await getExecution(tx, seen.id);
   if (!isHandedOut(execution) || execution.attempt !== seen.attempt) return false;
   if (execution.confirmedSequence !== seen.confirmedSequence) return false;

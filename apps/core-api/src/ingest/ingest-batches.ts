@@ -71,7 +71,7 @@ async function advance(
   known: ExecutionRow,
   batches: readonly EventBatch[],
 ): Promise<Ingested> {
-  const environment = await lockEnvironment(tx, known.environmentId);
+  const environment = await lockEnvironment(tx, known.environmentId, 'or deleted');
   const execution = await getExecution(tx, known.id);
   if (hasEnded(execution)) {
     return { confirmedSequence: highestSequence(batches), released: false };

@@ -1,6 +1,5 @@
 /**
- * Executions that nobody reports on, queues that stand still, cancels that were not heard. NATS may
- * have been wiped, an engine may have lost its journal, a replica may have died between two steps
+ * Executions that nobody reports on, and queues that stand still. NATS may have been wiped, an engine may have lost its journal, a replica may have died between two steps
  * that should have been one: all look the same from here, and are mended the same way.
  */
 import type { StreamState } from '@pilotfish/bus';
@@ -8,7 +7,6 @@ import { messages } from '@pilotfish/contracts';
 import { type ClusterId, type ExecutionId, toFault } from '@pilotfish/kernel';
 import {
   type ExecutionRow,
-  listCanceling,
   listOpenExecutions,
   listPublished,
   listStuckEnvironments,
@@ -16,8 +14,6 @@ import {
   lockEnvironment,
   writeOutbox,
 } from '@pilotfish/store';
-import { askToCancel } from '../executions/ask-to-cancel.ts';
-import { endExecution } from '../executions/end-execution.ts';
 import { reissueExecution } from '../executions/reissue-execution.ts';
 import { isHandedOut, releaseNext } from '../executions/release-next.ts';
 import { systemContext } from '../executions/system-context.ts';
@@ -114,29 +110,4 @@ export async function moveStuckQueues({ store, bus, clock, logger }: MendDeps): 
     logger.warn({ environmentId: id }, 'a queue that stood still was moved on');
   }
   if (stuck.length > 0) bus.ring(messages.outboxWritten, {}, {});
-}
-
-/**
- * Repeats cancels until they are carried out. What the engine says it does not have and the stream
- * does not hold will never start: it ends here.
- */
-export async function repeatCancels(deps: MendDeps): Promise<void> {
-  const { store, bus, clock, logger } = deps;
-  const settled = clock.now().subtract({ seconds: settleSeconds });
-  for (const execution of await store.system('worker', listCanceling)) {
-    const { id: executionId, organizationId, publishedAt } = execution;
-    const answer = await askToCancel(deps, organizationId, executionId);
-    if (answer !== 'unknown' || publishedAt === null) continue;
-    if (Temporal.Instant.compare(publishedAt, settled) > 0) continue;
-    if ((await bus.waitingTasks(execution.clusterId)).has(execution.environmentId)) continue;
-    await store.system('worker', async (tx) => {
-      const tenant = await tx.asTenant(systemContext(organizationId, 'reconciler'));
-      await endExecution(tenant, clock.now(), executionId, {
-        status: 'CANCELED',
-        explanation: 'Canceled before an engine had started it.',
-      });
-    });
-    logger.info({ executionId }, 'a canceled execution that no engine has was ended');
-    bus.ring(messages.outboxWritten, {}, {});
-  }
 }

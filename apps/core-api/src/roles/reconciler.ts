@@ -15,8 +15,8 @@ import {
   reissueAfterWipe,
   reissueUnknown,
   reissueUnreported,
-  repeatCancels,
 } from '../reconcile/mend-executions.ts';
+import { repeatCancels, repeatCancelsOf } from '../reconcile/repeat-cancels.ts';
 import { takeHello } from '../reconcile/take-hello.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../reconcile/upkeep.ts';
 import { createEpochWatch } from '../reconcile/watch-epochs.ts';
@@ -110,6 +110,7 @@ function listenToEngines(deps: ReconcileDeps): { close(): void } {
     const clusterId = parameters.clusterId as ClusterId;
     const reply = await takeHello(deps, clusterId, body);
     engines.met(body.engineId);
+    if (reply.refusal === '') await repeatCancelsOf(deps, clusterId);
     // Where the list is cut, what is missing from it means nothing.
     if (reply.refusal === '' && body.openExecutions.length < 2000) {
       void reissueUnknown(deps, clusterId, body.openExecutions).catch((error: unknown) => {

@@ -142,7 +142,7 @@ async function giveUp(
 ): Promise<void> {
   const { id: executionId, trace } = execution;
   logger.error({ err: fault, executionId, trace }, 'a task cannot be published');
-  await endExecution(tenant, clock.now(), execution.id, {
+  await endExecution(tenant, clock.now(), execution, {
     status: 'FAILED',
     explanation: `It could not be handed to the cluster: ${fault.detail}.`,
   });

@@ -116,7 +116,12 @@ function explanationOf(execution: ExecutionRow, rows: HistoryRows): string {
     const summary = failure.summary.replace(/[^.!?]$/, '$&.');
     return `${name}: ${summary} ${failure.suggestion}`.trim();
   });
-  return failures.length > 0 ? failures.join(' ') : execution.explanation;
+  if (failures.length > 0) return failures.join(' ');
+  const { status, explanation } = execution;
+  // Only the engine knows what it has in hand: without it nobody says that this will not be done.
+  return status === 'CANCELING'
+    ? `${explanation} It waits for the cluster's engine to confirm that.`
+    : explanation;
 }
 
 function executionWire(execution: ExecutionRow, rows: HistoryRows): DeploymentHistoryEnvironmentV2 {

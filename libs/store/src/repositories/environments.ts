@@ -11,11 +11,13 @@ export type StageRow = typeof deploymentStages.$inferSelect;
  * Locks one environment until the transaction ends. Generations, the queue and every execution of
  * the environment are changed under this lock only; it is taken before any lock on executions.
  *
+ * @param which `or deleted`: for executions of it that are still to come to their end
  * @throws Fault `not_found` where it is not the tenant's, or deleted
  */
 export async function lockEnvironment(
   tx: TenantTransaction,
   environmentId: EnvironmentId,
+  which: 'living' | 'or deleted' = 'living',
 ): Promise<EnvironmentRow> {
   const [row] = await tx.db
     .select()
@@ -24,7 +26,7 @@ export async function lockEnvironment(
       and(
         eq(environments.organizationId, tx.organizationId),
         eq(environments.id, environmentId),
-        isNull(environments.deletedAt),
+        which === 'living' ? isNull(environments.deletedAt) : undefined,
       ),
     )
     .for('update');

@@ -55,14 +55,16 @@ export async function listPublished(
     .limit(rowsMax);
 }
 
-/** Executions that an engine is to stop. */
+/** Executions that an engine is to stop: of one cluster, or of all. */
 export async function listCanceling(
   tx: SystemTransaction<'worker'>,
+  clusterId?: ExecutionRow['clusterId'],
 ): Promise<readonly ExecutionRow[]> {
+  const isOfCluster = clusterId === undefined ? undefined : eq(executions.clusterId, clusterId);
   return await tx.db
     .select()
     .from(executions)
-    .where(eq(executions.status, 'CANCELING'))
+    .where(and(eq(executions.status, 'CANCELING'), isOfCluster))
     .orderBy(asc(executions.cancelRequestedAt))
     .limit(rowsMax);
 }
