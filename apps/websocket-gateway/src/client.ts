@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { socketClose } from '@pilotfish/contracts';
 import { type Clock, Fault } from '@pilotfish/kernel';
 import type { WebSocket } from 'ws';
@@ -26,10 +27,19 @@ export interface ClientOptions {
   readonly onCut: () => void;
 }
 
-/** How long a client may take to answer a close before its connection is dropped. */
-const closeMsMax = 3000;
+/**
+ * How long a client may take nothing and say nothing after a close before its connection is
+ * dropped. One that goes on taking what was queued before the close gets as far as the close, within
+ * the 30 seconds that `ws` waits at most.
+ */
+const closeIdleMsMax = 3000;
 
-export function createClient(socket: WebSocket, options: ClientOptions): Client {
+/** @param tcp what `socket` speaks through: it alone knows of bytes that are taken one by one */
+export function createClient(
+  socket: WebSocket,
+  tcp: Pick<Socket, 'setTimeout'>,
+  options: ClientOptions,
+): Client {
   const { clock, queueBytesMax } = options;
   const gone = new AbortController();
   let queued = 0;
@@ -47,12 +57,7 @@ export function createClient(socket: WebSocket, options: ClientOptions): Client 
     closing = true;
     socket.close(code, Buffer.from(reason).subarray(0, 120).toString('utf8'));
     // Handlers stop at once; the frames before the close may still be taken by the client.
-    const wait = new AbortController();
-    socket.once('close', () => wait.abort());
-    clock.sleep(closeMsMax, wait.signal).then(
-      () => socket.terminate(),
-      () => {},
-    );
+    tcp.setTimeout(closeIdleMsMax, () => socket.terminate());
     gone.abort(new Fault('unavailable', 'The connection is being closed.'));
     room.resolve();
   }

@@ -113,7 +113,7 @@ export function serveSockets(server: Server, deps: SocketsDeps): Sockets {
       return;
     }
     acceptor.handleUpgrade(request, stream, head, (webSocket) => {
-      const client = createClient(webSocket, deps);
+      const client = createClient(webSocket, request.socket, deps);
       // Until then it takes a place and its frames take memory, though nobody serves it any more.
       const gone = new Promise((resolve) => webSocket.once('close', resolve));
       const ended = serveClient(deps, definition, { client, webSocket, request, url })
