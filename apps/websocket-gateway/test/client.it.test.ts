@@ -10,7 +10,9 @@ const mebibyte = 1024 * 1024;
 
 test('a client that goes on reading slowly gets all that was sent before, and then the close', async () => {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
-  onTestFinished(() => void server.close());
+  onTestFinished(() => {
+    server.close();
+  });
   await once(server, 'listening');
   const reader = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   onTestFinished(() => reader.terminate());
