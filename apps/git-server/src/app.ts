@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access as accessFile } from 'node:fs/promises';
-import { createGit } from '@pilotfish/git';
+import { createGit, type Git } from '@pilotfish/git';
 import { buildServer, type HttpServer } from '@pilotfish/http';
 import type { Clock } from '@pilotfish/kernel';
 import { type Health, type Logger, livenessCheck, type Metrics } from '@pilotfish/runtime';
@@ -62,6 +62,7 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
   const coreApi = createCoreApi(deps.coreApiUrl);
   const openPushes = new Map<string, OpenPushWithSlot>();
   const { spool, hooks } = await openAnnouncing(deps, {
+    git,
     folder,
     repositories,
     coreApi,
@@ -116,6 +117,7 @@ export async function buildApp(deps: AppDeps): Promise<GitServerApp> {
 }
 
 interface AnnouncingDeps {
+  readonly git: Git;
   readonly folder: ServerFolder;
   readonly repositories: Repositories;
   readonly coreApi: CoreApi;
@@ -125,14 +127,14 @@ interface AnnouncingDeps {
 /** What happens to a push after Git: it is spooled, delivered, and its log shown to the pusher. */
 async function openAnnouncing(
   deps: AppDeps,
-  { folder, repositories, coreApi, openPushes }: AnnouncingDeps,
+  { git, folder, repositories, coreApi, openPushes }: AnnouncingDeps,
 ): Promise<{ readonly spool: Spool; readonly hooks: HookSocket }> {
   const { logger, clock, random, webSocketUrl, followMsMax } = deps;
   const spool = createSpool({
     folder: folder.spool,
     setAside: folder.setAside,
     repositories,
-    post: createPostDelivery(deps),
+    post: createPostDelivery({ ...deps, git }),
     clock,
     random,
     logger,

@@ -5,6 +5,7 @@ import {
   genericDeliveryHeaders,
 } from '@pilotfish/contracts';
 import { managedHookSecret } from '@pilotfish/crypto';
+import type { Git } from '@pilotfish/git';
 import { Fault, type OrganizationId, type RepositoryId } from '@pilotfish/kernel';
 import { callHttp, startSpan } from '@pilotfish/runtime';
 import type { Repository } from './repositories.ts';
@@ -31,6 +32,7 @@ export type PostDelivery = (
 ) => Promise<PostOutcome>;
 
 export interface PostDeliveryDeps {
+  readonly git: Pick<Git, 'readCommit'>;
   readonly webhookUrl: string;
   /** How clients reach this server: what services name as their repository. */
   readonly publicUrl: string;
@@ -65,7 +67,8 @@ function createPost(deps: PostDeliveryDeps) {
     signal: AbortSignal,
   ): Promise<PostOutcome> => {
     const { repository } = announcement;
-    const body = JSON.stringify(bodyOf(deps.publicUrl, announcement));
+    const head = await readHead(deps.git, announcement, signal);
+    const body = JSON.stringify(bodyOf(deps.publicUrl, announcement, head));
     const secret = managedHookSecret(deps.key, repository.hookId);
     const signature = createHmac('sha256', secret).update(body).digest('hex');
     try {
@@ -92,7 +95,30 @@ function createPost(deps: PostDeliveryDeps) {
   };
 }
 
-function bodyOf(publicUrl: string, { repository, update, pusher }: Announcement): GitPushDelivery {
+type HeadCommit = GitPushDelivery['head_commit'];
+
+/** For people to read beside the push. Nothing about a commit, however odd, may hold the push up. */
+async function readHead(
+  git: PostDeliveryDeps['git'],
+  { repository, update }: Announcement,
+  signal: AbortSignal,
+): Promise<HeadCommit> {
+  if (!update.ref.startsWith('refs/heads/') || /^0+$/.test(update.after)) return undefined;
+  try {
+    const commit = await git.readCommit(repository.folder, update.after, signal);
+    const { sha: id, subject: message, committedAt: timestamp, authorName: name } = commit;
+    return { id, message, timestamp, author: { name } };
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+function bodyOf(
+  publicUrl: string,
+  { repository, update, pusher }: Announcement,
+  head: HeadCommit,
+): GitPushDelivery {
   const { organizationId, repositoryId, name } = repository;
   return {
     repository: {
@@ -104,6 +130,7 @@ function bodyOf(publicUrl: string, { repository, update, pusher }: Announcement)
     before: update.before,
     after: update.after,
     pusher: { name: pusher },
+    ...(head && { head_commit: head }),
   };
 }
 

@@ -37,6 +37,7 @@ test('a push and a clone bring the same files, and the push is announced once', 
       before: '0'.repeat(40),
       after: output.trim(),
       pusher: { name: 'Ada Lovelace' },
+      head_commit: expect.objectContaining({ message: 'First', author: { name: 'Ada' } }),
     },
   ]);
   expect(await readdir(fixture.spool)).toEqual([]);
@@ -62,6 +63,38 @@ test('several refs of one push are announced one by one, deletions too', async (
   expect(new Set(fixture.gateway.received.map((one) => one.id)).size).toBe(4);
   const last = fixture.gateway.received.at(-1);
   expect(last?.body.after).toBe('0'.repeat(40));
+});
+
+test('a push tells the message and author of its head, in whatever encoding they were written', async () => {
+  const { url } = await fixture.start();
+  const work = await fixture.workTree();
+  const commit = async (message: string | Buffer, ...words: string[]) => {
+    await writeFile(join(work, '.git', 'MESSAGE'), message);
+    const file = join('.git', 'MESSAGE');
+    const author = ['--author', 'Zoë <z@example.org>'];
+    const made = [...words, 'commit', '-q', '--allow-empty', ...author, '-F', file];
+    expect((await fixture.git(work, ...made)).code).toBe(0);
+    const pushed = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    expect(pushed.code, pushed.output).toBe(0);
+    return fixture.gateway.received.at(-1)?.body;
+  };
+  const plain = await commit('A new page\n\nWith a body.\n');
+  expect(plain?.head_commit).toEqual({
+    id: plain?.after,
+    message: 'A new page',
+    timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]+Z$/),
+    author: { name: 'Zoë' },
+  });
+  const latin = ['-c', 'i18n.commitEncoding=ISO-8859-1'];
+  const encoded = await commit(Buffer.from('Straße', 'latin1'), ...latin);
+  expect(encoded?.head_commit?.message).toBe('Straße');
+  // Bytes that are no text in the encoding that the commit claims.
+  const broken = await commit(Buffer.from([0x61, 0xff, 0xfe, 0x62]));
+  expect(broken?.head_commit?.message).toMatch(/^a.*b$/);
+  const long = await commit(`${'x'.repeat(499)}😀${'y'.repeat(100_000)}`);
+  expect(long?.head_commit?.message).toBe(`${'x'.repeat(499)}\u{fffd}`);
+  await fixture.git(work, 'push', fixture.remote(url), ':main');
+  expect(fixture.gateway.received.at(-1)?.body).not.toHaveProperty('head_commit');
 });
 
 test('the default branch can be deleted and made again', async () => {

@@ -111,7 +111,13 @@ export async function startCoreApi(): Promise<
 
 export interface Received {
   readonly id: string;
-  readonly body: { ref: string; before: string; after: string; repository: { url: string } };
+  readonly body: {
+    ref: string;
+    before: string;
+    after: string;
+    repository: { url: string };
+    head_commit?: { id: string; message: string; timestamp: string; author: { name: string } };
+  };
 }
 
 /** Takes deliveries whose signature is right, each id once. */

@@ -149,14 +149,16 @@ async function isShallow(run: RunGit): Promise<boolean> {
   return stdout.toString('utf8').trim() === 'true';
 }
 
-async function readCommit(run: RunGit, commit: string): Promise<CommitInfo> {
+/** Of a commit that is in the repository in which `run` works; in whatever encoding it was made. */
+export async function readCommit(run: RunGit, commit: string): Promise<CommitInfo> {
   const argv = ['log', '-1', '--no-show-signature', '--format=%s%x00%an%x00%ct', commit, '--'];
   const { stdout } = await run(argv);
   const [subject = '', authorName = '', seconds = '0'] = stdout.toString('utf8').trim().split('\0');
   return {
     sha: commit,
-    subject: subject.slice(0, 500),
-    authorName: authorName.slice(0, 200),
+    // A cut may go through a character of two halves; the database takes no half.
+    subject: subject.slice(0, 500).toWellFormed(),
+    authorName: authorName.slice(0, 200).toWellFormed(),
     committedAt: Temporal.Instant.fromEpochMilliseconds(Number(seconds) * 1000).toString(),
   };
 }

@@ -4,9 +4,14 @@ import {
   type ChangedPathsRequest,
   createChangedPaths,
 } from './changed-paths.ts';
-import { type CommitInfo, type FetchCommitRequest, fetchCommit } from './fetch-commit.ts';
+import {
+  type CommitInfo,
+  type FetchCommitRequest,
+  fetchCommit,
+  readCommit,
+} from './fetch-commit.ts';
 import { createRunner, type RunGit } from './run.ts';
-import { type GitCredentials, isBranchName, parseGitUrl } from './url.ts';
+import { type GitCredentials, isBranchName, isCommitSha, parseGitUrl } from './url.ts';
 
 export interface GitDeps {
   /**
@@ -41,6 +46,8 @@ export interface Git {
   listHeads(url: string, options?: ListHeadsOptions): Promise<ReadonlyMap<string, string>>;
   /** Puts the files of one commit into a folder, without the history. */
   fetchCommit(request: FetchCommitRequest): Promise<CommitInfo>;
+  /** What a history shows of a commit of the bare repository in the folder. */
+  readCommit(folder: string, commit: string, signal?: AbortSignal): Promise<CommitInfo>;
   /** What differs between two commits, or that this cannot be known. */
   changedPaths(request: ChangedPathsRequest): Promise<ChangedPaths>;
 }
@@ -65,6 +72,14 @@ export function createGit(deps: GitDeps): Git {
     run,
     listHeads: (url, options = {}) => listHeads(run, parse(url), options),
     fetchCommit: (request) => fetchCommit({ run, clock }, parse(request.url), request),
+    async readCommit(folder, commit, signal) {
+      if (!isCommitSha(commit)) {
+        throw new Fault('invalid_input', 'A commit is named by its full object name.');
+      }
+      const inFolder: RunGit = (argv) =>
+        run(argv, { cwd: folder, environment: { GIT_DIR: folder }, signal, timeoutMs: 10_000 });
+      return await readCommit(inFolder, commit);
+    },
     changedPaths,
   };
 }

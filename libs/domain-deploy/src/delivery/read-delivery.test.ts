@@ -72,6 +72,16 @@ test('a push counts whatever is told of its commit, and another commit is not ta
   }
 });
 
+test('what is told of a commit is cut to text that the database takes', () => {
+  const author = { name: 'A\0da' };
+  const head_commit = { ...told, message: `${'x'.repeat(499)}😀 and more`, author };
+  const body = { ref: 'refs/heads/x', after: sha, repository: { url: 'https://h/a/b' } };
+  const message = `${'x'.repeat(499)}\u{fffd}`;
+  expect(read('GITHUB', 'push', { ...body, head_commit })).toMatchObject({
+    changes: [{ commit: { ...commit, message, authorName: 'A\u{fffd}da' } }],
+  });
+});
+
 test('a deleted ref has no commit', () => {
   const body = { ref: 'refs/heads/x', after: zero, repository: { url: 'https://h/a/b' } };
   expect(read('GITHUB', 'push', body)).toMatchObject({ changes: [{ claimedSha: null }] });

@@ -187,11 +187,16 @@ function commitOf(sha: string, told: ToldCommit): { readonly commit?: CommitInfo
   const [subject = ''] = told.message.trimStart().split('\n');
   return {
     commit: {
-      message: subject.trimEnd().slice(0, 500),
-      authorName: told.author.name.slice(0, 200),
+      message: storable(subject.trimEnd(), 500),
+      authorName: storable(told.author.name, 200),
       committedAt: Temporal.Instant.from(told.timestamp).toString(),
     },
   };
+}
+
+/** As the database takes it: a cut may leave half a character, and a sender may send a zero. */
+function storable(text: string, charactersMax: number): string {
+  return text.slice(0, charactersMax).toWellFormed().replaceAll('\0', '\u{fffd}');
 }
 
 function ignored(reason: string): DeliveryReading {
