@@ -33,7 +33,6 @@ function repositoryWire(row: ServiceRow, deployedSha: string | undefined) {
   const { url, provider, branch, rootPath } = row.spec.git;
   const parts = (repositoryKey(url) ?? url).split('/');
   return {
-    has_access: true,
     provider: providerWire(provider),
     owner: parts.slice(1, -1).join('/'),
     url,
