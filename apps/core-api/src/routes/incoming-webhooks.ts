@@ -105,6 +105,16 @@ async function lockOwnWebhook(
   return row;
 }
 
+/** Two secrets are kept: with a third, the one that was promised to count would be dropped. */
+function assertNoPreviousSecret(row: IncomingWebhookRow, now: Temporal.Instant): void {
+  const until = row.previousSecretValidUntil;
+  if (until === null || Temporal.Instant.compare(until, now) <= 0) return;
+  throw new Fault(
+    'conflict',
+    `The secret was rotated before, and the one before that counts until ${instantText(until)}: rotate again after that, or make another webhook`,
+  );
+}
+
 export const incomingWebhookRoutes: Handlers<
   | 'createIncomingWebhook'
   | 'listIncomingWebhooks'
@@ -162,6 +172,7 @@ export const incomingWebhookRoutes: Handlers<
     const secret = newHookSecret();
     return await write(async (tx) => {
       const before = await lockOwnWebhook(tx, params.incomingWebhookId);
+      assertNoPreviousSecret(before, now);
       const version = before.secretVersion + 1;
       const hook = { organizationId: tx.organizationId, incomingWebhookId: before.id, version };
       const row = await updateIncomingWebhook(tx, now, before.id, {

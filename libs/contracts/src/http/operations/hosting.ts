@@ -74,7 +74,8 @@ export const hostingOperations = {
   rotateIncomingWebhook: operation({
     operationId: 'rotateIncomingWebhook',
     tag: 'Incoming webhooks',
-    summary: 'Make a new secret; the one before stays valid for a day',
+    summary:
+      'Make a new secret; the one before stays valid for a day, and until then there is no third',
     method: 'POST',
     path: '/incomingWebhook/{incomingWebhookId}/rotate',
     permission: 'webhook:write',
