@@ -13,7 +13,7 @@ export {
   ServiceLog,
   socketClose,
 } from './http/socket.ts';
-export { idSchema } from './ids.ts';
+export { InstantText, idSchema } from './ids.ts';
 export { Inflight, Route, RoutesApplied, RoutesFile, RouteTarget } from './local/routes.ts';
 export {
   InstanceExit,

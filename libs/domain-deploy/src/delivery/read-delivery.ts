@@ -1,4 +1,4 @@
-import type { CommitInfo } from '@pilotfish/contracts';
+import { type CommitInfo, InstantText } from '@pilotfish/contracts';
 import { z } from 'zod';
 
 /** One ref that a push moved. */
@@ -61,7 +61,7 @@ const ToldCommit = z
   .looseObject({
     id: Sha,
     message: z.string(),
-    timestamp: z.iso.datetime({ offset: true }),
+    timestamp: InstantText,
     author: z.looseObject({ name: z.string() }),
   })
   .nullish()
