@@ -1,7 +1,7 @@
 /** What the API promises beyond single operations. */
 import { createHash, createHmac } from 'node:crypto';
 import { operations } from '@pilotfish/contracts/http';
-import type { ApiTokenId } from '@pilotfish/kernel';
+import type { ApiTokenId, IncomingWebhookId } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
 import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
@@ -91,8 +91,40 @@ test('an organization is made once per Idempotency-Key', async () => {
   const first = await keyed(api, '/organization', body, 'k1');
   const again = await keyed(api, '/organization', body, 'k1');
   expect(again).toMatchObject({ status: 201, body: { id: first.body.id } });
-  expect((await keyed(api, '/organization', { ...body, name: 'x' }, 'k1')).status).toBe(409);
+  for (const other of [{ name: 'x' }, { plan: 'FREE' }, { description: 'x' }]) {
+    expect((await keyed(api, '/organization', { ...body, ...other }, 'k1')).status).toBe(409);
+  }
   expect((await api.get('/organization')).body.results).toHaveLength(2);
+  const url = `/organization/${first.body.id}`;
+  await api.call({ method: 'PUT', url, body: { name: 'renamed' } });
+  expect(await keyed(api, '/organization', body, 'k1')).toMatchObject(first);
+  await api.call({ method: 'DELETE', url });
+  expect(await keyed(api, '/organization', body, 'k1')).toMatchObject(first);
+});
+
+test('organizations asked for with one Idempotency-Key at the same moment are one', async () => {
+  const api = await testApi();
+  const body = { name: 'second', plan: 'ENTERPRISE' };
+  const asked = Array.from({ length: 5 }, () => keyed(api, '/organization', body, 'k1'));
+  const answers = await Promise.all(asked);
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201]);
+  expect(new Set(answers.map((one) => one.body.id)).size).toBe(1);
+});
+
+test('a token expires in a year that the database and RFC 3339 can write', async () => {
+  const api = await testApi();
+  const url = `/organization/${api.organizationId}/apiToken`;
+  const create = (expires_at: string) => api.post(url, { name: 'ci', role_id: null, expires_at });
+  for (const late of [
+    '9999-12-31T23:59:59.999999999Z',
+    '9999-12-31T23:59:59.9991Z',
+    '9999-12-31T23:59:59-12:00',
+    'tomorrow',
+  ]) {
+    expect((await create(late)).status).toBe(400);
+  }
+  const last = await create('9999-12-31T23:59:59.998999999Z');
+  expect(last).toMatchObject({ status: 201, body: { expires_at: '9999-12-31T23:59:59.999Z' } });
 });
 
 test('a member of several organizations reaches the resources of each by their ids', async () => {
@@ -204,6 +236,18 @@ test('a rotated webhook keeps its previous secret for a day', async () => {
   expect(rotated.body.previous_secret_valid_until).not.toBeNull();
   const url = `/organization/${api.organizationId}/incomingWebhook`;
   expect(JSON.stringify((await api.get(url)).body)).not.toContain(rotated.body.secret);
+  const secrets = () =>
+    api.store.tenant(api.context, (tx) =>
+      tx.db
+        .select()
+        .from(tables.incomingWebhooks)
+        .where(eq(tables.incomingWebhooks.id, id as IncomingWebhookId)),
+    );
+  const kept = await secrets();
+  const again = await api.post(`/incomingWebhook/${id}/rotate`);
+  expect(again.status).toBe(409);
+  expect(again.body.detail).toContain(rotated.body.previous_secret_valid_until);
+  expect(await secrets()).toEqual(kept);
 });
 
 test('a replayed delivery is a new one with the same content', async () => {

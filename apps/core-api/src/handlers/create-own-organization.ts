@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Organization, OrganizationRequest } from '@pilotfish/contracts/http';
+import { type Organization, type OrganizationRequest, operations } from '@pilotfish/contracts/http';
 import type { Principal } from '@pilotfish/http';
-import { Fault, newId, type OrganizationId } from '@pilotfish/kernel';
-import {
-  getOrganization,
-  type TenantContext,
-  type TenantTransaction,
-  updateOrganization,
-} from '@pilotfish/store';
+import { newId, type OrganizationId } from '@pilotfish/kernel';
+import { type TenantContext, updateOrganization } from '@pilotfish/store';
 import type { ApiDeps } from '../api/call.ts';
+import { describeRequest, findAnswer, keepAnswer, takeKey } from '../api/idempotency.ts';
+import { keyPurposes } from '../identity.ts';
 import { organizationWire } from '../routes/organization-wire.ts';
 import { defined } from '../routes/wire.ts';
 import { createOrganization } from './create-organization.ts';
@@ -23,9 +20,10 @@ export interface OwnOrganizationCall {
 
 /**
  * Makes an organization that the caller owns. There is no tenant yet in which an Idempotency-Key
- * could be remembered, so the key decides the id: a repeat finds what the first one made.
+ * could be looked up, so the key decides the id of the one that is made, and lies there.
  *
- * @throws Fault `conflict` where the key made an organization of another name before
+ * @throws Fault `conflict` where the key was used for another request, or so long ago that its
+ * answer is forgotten
  */
 export async function createOwnOrganization(
   { store, keys }: ApiDeps,
@@ -38,29 +36,35 @@ export async function createOwnOrganization(
     actor: { principalId: principal.id, kind: principal.kind, name: principal.name },
     trace,
   };
-  return await store.tenant(context, async (tx) => {
-    const existing = idempotencyKey === null ? null : await findExisting(tx);
-    if (existing !== null && existing.name !== body.name) {
-      throw new Fault('conflict', 'This Idempotency-Key was used for another request');
-    }
-    if (existing !== null) return await organizationWire(tx, existing);
-    const { name, description, plan } = body;
-    await createOrganization(tx, { keys, now }, { name, description: description ?? '', plan });
-    const links = {
-      websiteUrl: body.website_url,
-      repository: body.repository,
-      logoUrl: body.logo_url,
-      iconUrl: body.icon_url,
-    };
-    return await organizationWire(tx, await updateOrganization(tx, now, defined(links)));
-  });
-}
-
-async function findExisting(tx: TenantTransaction) {
+  const input = { params: undefined, query: undefined, body };
+  const hashKey = keys.derive(keyPurposes.idempotency);
+  const { createOrganization: operation } = operations;
+  const idempotent =
+    idempotencyKey === null ? null : describeRequest(hashKey, idempotencyKey, operation, input);
+  const repeated = () =>
+    idempotent === null ? null : store.tenant(context, (tx) => findAnswer(tx, now, idempotent));
+  const before = await repeated();
+  if (before) return before.answer as Organization;
   try {
-    return await getOrganization(tx);
+    return await store.tenant(context, async (tx) => {
+      const { name, description, plan } = body;
+      await createOrganization(tx, { keys, now }, { name, description: description ?? '', plan });
+      if (idempotent !== null) await takeKey(tx, now, idempotent);
+      const links = {
+        websiteUrl: body.website_url,
+        repository: body.repository,
+        logoUrl: body.logo_url,
+        iconUrl: body.icon_url,
+      };
+      const row = await updateOrganization(tx, now, defined(links));
+      const answer = await organizationWire(tx, row);
+      if (idempotent !== null) await keepAnswer(tx, idempotent, answer);
+      return answer;
+    });
   } catch (error) {
-    if (error instanceof Fault && error.code === 'not_found') return null;
+    // The id is taken: by a request with the same key that committed meanwhile, or long ago.
+    const after = await repeated();
+    if (after) return after.answer as Organization;
     throw error;
   }
 }
