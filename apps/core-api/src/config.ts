@@ -51,9 +51,12 @@ export const Config = z.object({
     .string()
     .optional()
     .describe('For `nats-config`: folder for nats-server.conf and for what nats-server stores'),
-  NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('nats-server in operator mode'),
-  ENGINE_NATS_URL: z
-    .string()
+  NATS_URL: fields
+    .natsUrl()
+    .default('nats://127.0.0.1:4222')
+    .describe('nats-server in operator mode'),
+  ENGINE_NATS_URL: fields
+    .natsUrl()
     .optional()
     .describe('Where engines reach NATS, if it is not NATS_URL; told to them when they enrol'),
   WEBHOOK_PUBLIC_URL: z

@@ -31,8 +31,8 @@ export const Config = z.object({
     .url()
     .default('http://127.0.0.1:9001')
     .describe('core-api, for enrolment and for new credentials'),
-  NATS_URL: z
-    .string()
+  NATS_URL: fields
+    .natsUrl()
     .optional()
     .describe('nats-server; left out, it is what core-api names at the enrolment'),
   SUPERVISOR_SOCKET: z

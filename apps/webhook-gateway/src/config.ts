@@ -32,8 +32,8 @@ export const Config = z.object({
     .whole(2, 50)
     .default(5)
     .describe('Connections to PostgreSQL at most'),
-  NATS_URL: z
-    .string()
+  NATS_URL: fields
+    .natsUrl()
     .default('nats://127.0.0.1:4222')
     .describe('Where the doorbell is rung; deliveries are taken without it as well'),
   // Twice the largest body is the least with which a large one never waits for itself.

@@ -29,8 +29,8 @@ export const Config = z.object({
     .whole(1, 200)
     .default(5)
     .describe('Connections to PostgreSQL at most'),
-  NATS_URL: z
-    .string()
+  NATS_URL: fields
+    .natsUrl()
     .default('nats://127.0.0.1:4222')
     .describe('Where live messages come from; without it stored history is polled'),
   WEBSOCKET_GATEWAY_CLIENTS_MAX: fields

@@ -38,6 +38,19 @@ test('all problems are reported at once, without the values', () => {
   expect(problems.join()).not.toContain('hunter2');
 });
 
+test("a NATS server's address is a URL with one of its schemes", () => {
+  const nats = z.object({ NATS_URL: fields.natsUrl().describe('nats-server') });
+  for (const NATS_URL of ['nats://127.0.0.1:4222', 'tls://n.example.com', 'wss://[::1]:443/x']) {
+    expect(parseConfig(nats, { NATS_URL })).toEqual({ ok: true, config: { NATS_URL } });
+  }
+  for (const NATS_URL of ['xx', '127.0.0.1:4222', 'http://n.example.com', 'nats://', 'nats:x']) {
+    expect(parseConfig(nats, { NATS_URL })).toEqual({
+      ok: false,
+      problems: ['NATS_URL: must be a URL with nats://, tls://, ws:// or wss://'],
+    });
+  }
+});
+
 test('what is wrong with a value is said, not that it is missing', () => {
   const roles = z.object({
     CORE_API_ROLES: fields

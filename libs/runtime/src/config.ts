@@ -114,6 +114,13 @@ export const fields = {
   port: () => whole(0, 65_535),
   /** A whole number within limits. */
   whole,
+  /** Where a NATS server is, with the scheme that its client asks for. */
+  natsUrl: () =>
+    z.url({
+      protocol: /^(?:nats|tls|wss?)$/,
+      hostname: /./,
+      error: 'must be a URL with nats://, tls://, ws:// or wss://',
+    }),
   /** `true`, `1`, `yes`, `on` or their opposites. */
   flag: () => z.stringbool(),
   /** Words separated by commas; spaces around them do not count. */
