@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { officialClients } from './src/clients.ts';
 import {
   cloneRepository,
   eventually,
@@ -52,13 +53,27 @@ test('after npm start the sample application answers and the screen says where e
 });
 
 test('a push is live within seconds and the push itself shows the deployment', async () => {
-  await copy.commit('page.md', (text) =>
-    text.replace('Hello from Pilotfish', 'Hello from my push'),
-  );
+  const change = (text: string) => text.replace('Hello from Pilotfish', 'Hello from my push');
+  const commit = await copy.commit('page.md', change, 'Greet them from my push');
   const printed = await copy.push('origin', 'HEAD');
   expect(printed).toMatch(/remote: .*[Bb]uild/);
   expect(printed).toContain(platform.connection.applicationUrl);
   await pageHas('Hello from my push');
+  const { history } = officialClients(platform.connection);
+  const { data } = await history.listEnvironmentDeploymentHistoryV2(
+    platform.connection.environmentId,
+  );
+  expect(data.results?.[0]?.stages.flatMap(({ services }) => services)).toMatchObject([
+    {
+      details: {
+        commit: {
+          git_commit_id: commit,
+          message: 'Greet them from my push',
+          author_name: (await copy.git('log', '-1', '--format=%an')).trim(),
+        },
+      },
+    },
+  ]);
 });
 
 test('a broken push leaves the old version serving and explains itself', async () => {
