@@ -122,6 +122,19 @@ test('no change to a signature header leaves it valid', async () => {
   );
 });
 
+test('a signature in base64 is read in its one spelling, not in those that decode to the same', async () => {
+  const body = utf8('{}');
+  const headers = await standard('a secret text of the user', body);
+  const { 'webhook-signature': signature = '' } = headers;
+  const valid = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+    .split('')
+    .filter((last) => {
+      const changed = { ...headers, 'webhook-signature': `${signature.slice(0, -2)}${last}=` };
+      return verify('GENERIC', changed, body, ['a secret text of the user']);
+    });
+  expect(valid).toEqual([signature.at(-2)]);
+});
+
 test('headers that are missing, doubled, empty or no signature at all are refused', () => {
   const body = utf8('');
   fc.assert(
