@@ -160,6 +160,16 @@ test('an execution is issued again only when nobody reports it and the stream do
   expect(await sql`select 1 from outbox`).toHaveLength(1);
 });
 
+test('what nobody reports of an environment that is deleted already is issued again, too', async () => {
+  const { store, sql, world, deps } = await newReconciler();
+  await deployWorld(store, world, 1);
+  await sql`delete from outbox`;
+  await sql`update executions set published_at = now() - interval '1 minute'`;
+  await sql`update environments set deleted_at = now()`;
+  await reissueUnreported(deps);
+  expect(await sql`select attempt from executions`).toEqual([{ attempt: 2 }]);
+});
+
 test('what an engine that lost its lease was given is issued to the next one', async () => {
   const { store, sql, world, deps } = await newReconciler();
   await deployWorld(store, world, 1);
