@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { explainFailedInstall } from './ensure-installed.mjs';
 import { addTotals, describeTotals, readVitestReport } from './test-totals.mjs';
@@ -49,4 +51,30 @@ test('the last line has the form that others read', () => {
   const one = { passed: 1, failed: 0, skipped: 0, notes: [] };
   expect(describeTotals(addTotals([one, one]))).toBe('2 passed, 0 failed');
   expect(describeTotals({ ...one, skipped: 3 })).toBe('1 passed, 0 failed, 3 skipped');
+});
+
+function runBootstrapProgram(program: string, ...args: string[]) {
+  const path = join(import.meta.dirname, program);
+  return spawnSync(process.execPath, [path, ...args], { encoding: 'utf8' });
+}
+
+test.each([
+  ['start.mjs', 'PILOTFISH_HOME'],
+  ['test.mjs', '--full'],
+])('%s --help says what it takes and begins nothing', (program, word) => {
+  const { status, stdout, stderr } = runBootstrapProgram(program, '--help');
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain(word);
+  expect(stdout).toContain('docs/configuration.md');
+});
+
+test.each([
+  ['start.mjs', '--port=80'],
+  ['start.mjs', 'core-api'],
+  ['test.mjs', '--fast'],
+])('%s %s is refused in one sentence with exit code 64', (program, argument) => {
+  const { status, stdout, stderr } = runBootstrapProgram(program, argument);
+  expect([status, stdout]).toEqual([64, '']);
+  expect(stderr).toMatch(/^pilotfish: [^\n]+ -- --help\.\n$/);
+  expect(stderr).toContain(argument.split('=')[0]);
 });

@@ -15,17 +15,25 @@ export const projectNode = join(root, 'node_modules/.bin/node');
 const lockfile = join(root, 'package-lock.json');
 const stamp = join(root, 'node_modules/.pilotfish-installed');
 
-/** One sentence for the person at the terminal, without a stack. */
-export class BootstrapError extends Error {}
+/** npm waits up to a minute and a half before it says that there is no network. */
+const patience = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'];
 
-/** Runs a bootstrap program: a BootstrapError is told in its one sentence, then exit code 1. */
+/** One sentence for the person at the terminal, without a stack. */
+export class BootstrapError extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Runs a bootstrap program: a BootstrapError is told in its one sentence, then its exit code. */
 export function runBootstrap(main) {
   try {
     main();
   } catch (error) {
     if (!(error instanceof BootstrapError)) throw error;
     console.error(`pilotfish: ${error.message}`);
-    process.exit(1);
+    process.exit(error.exitCode);
   }
 }
 
@@ -66,7 +74,7 @@ function install() {
   // the one in node_modules, which it is about to remove.
   const { npm_execpath: npmScript, npm_node_execpath: npmNode } = process.env;
   const [program, ...first] = npmScript && npmNode ? [npmNode, npmScript] : ['npm'];
-  const args = [...first, 'ci', '--loglevel=error', '--no-audit', '--no-fund'];
+  const args = [...first, 'ci', '--loglevel=error', '--no-audit', '--no-fund', ...patience];
   const result = spawnSync(program, args, { cwd: root, encoding: 'utf8' });
   if (result.error?.code === 'ENOENT') throw new BootstrapError('npm is needed: install it.');
   if (result.status !== 0) {

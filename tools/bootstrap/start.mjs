@@ -1,6 +1,7 @@
 /** `npm start`: installs what is missing, bundles what changed, then becomes the runner. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { readCommandLine } from './command-line.mjs';
 import {
   BootstrapError,
   ensureInstalled,
@@ -19,7 +20,14 @@ function bundle() {
   return result.stdout.trim();
 }
 
+const command = {
+  key: 'start',
+  name: 'npm start',
+  purpose: 'runs the whole platform with a sample application, until Ctrl-C.',
+};
+
 runBootstrap(() => {
+  readCommandLine(command, process.argv.slice(2));
   ensureInstalled();
   // As the services, which the runner starts with the same (tools/platform/src/launch-service.ts).
   const memoryEnv = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536' };

@@ -8,6 +8,7 @@ import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readCommandLine } from './command-line.mjs';
 import { ensureInstalled, projectNode, root, runBootstrap } from './ensure-installed.mjs';
 import { addTotals, describeTotals, readVitestReport } from './test-totals.mjs';
 
@@ -59,9 +60,16 @@ function runTestStep(name, outerEnv, reportFolder) {
   return totals;
 }
 
+const command = {
+  key: 'test',
+  name: 'npm test',
+  purpose: 'runs every check and every test; the last line is their total.',
+  options: { full: { type: 'boolean', meaning: 'the long form, as npm run test:full' } },
+};
+
 function main() {
+  const { full: isFull = false } = readCommandLine(command, process.argv.slice(2));
   ensureInstalled();
-  const isFull = process.argv.includes('--full');
   const seed = process.env.PILOTFISH_SEED ?? String(randomInt(2 ** 31));
   const env = {
     ...process.env,

@@ -44,7 +44,8 @@ async function pageHas(text: string): Promise<void> {
 test('after npm start the sample application answers and the screen says where everything is', async () => {
   const { applicationUrl, apiUrl, gitUrl } = platform.connection;
   expect((await getPage(applicationUrl)).status).toBe(200);
-  for (const address of [applicationUrl, apiUrl, `${apiUrl}/docs`, gitUrl]) {
+  const connectionFile = join(platform.home, 'connection.json');
+  for (const address of [applicationUrl, apiUrl, `${apiUrl}/docs`, gitUrl, connectionFile]) {
     expect(platform.output()).toContain(address);
   }
   expect(platform.output()).not.toContain(platform.connection.token);

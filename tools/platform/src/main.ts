@@ -93,7 +93,7 @@ async function run(settings: Settings, screen: Screen): Promise<void> {
   };
   try {
     const addresses = await platform.start(stop.signal);
-    showAddresses(addresses, screen, { home: home.folder, applicationsFolder });
+    showAddresses(addresses, screen, { home, applicationsFolder });
     void keepSmall(ownHeap, systemClock, stop.signal);
     await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
   } catch (error) {

@@ -1,5 +1,6 @@
 import { join, relative, sep } from 'node:path';
 import type { Exclusion } from './engine-admission.ts';
+import type { Home } from './home.ts';
 import type { Addresses } from './platform.ts';
 import type { Screen } from './screen.ts';
 
@@ -7,7 +8,7 @@ import type { Screen } from './screen.ts';
 export function showAddresses(
   addresses: Addresses,
   screen: Screen,
-  { home, applicationsFolder }: { readonly home: string; readonly applicationsFolder: string },
+  { home, applicationsFolder }: { readonly home: Home; readonly applicationsFolder: string },
 ): void {
   const { apiUrl, gitUrl, tokenFile, sample, exclusion } = addresses;
   const { paint } = screen;
@@ -16,8 +17,10 @@ export function showAddresses(
     ['API', `${apiUrl}   documentation ${apiUrl}/docs`],
     ['Git remote', `${gitUrl}   user "token", password: the token`],
     ['Token', `in ${relative(process.cwd(), tokenFile) || tokenFile}`],
-    ['Data', `in ${relative(process.cwd(), home) || home}`],
-    ...(applicationsFolder.startsWith(home + sep)
+    // Whole: a script goes on elsewhere.
+    ['For scripts', home.connectionFile],
+    ['Data', `in ${relative(process.cwd(), home.folder) || home.folder}`],
+    ...(applicationsFolder.startsWith(home.folder + sep)
       ? []
       : [['Releases', `in ${applicationsFolder}`] as const]),
   ] as const;
@@ -25,7 +28,7 @@ export function showAddresses(
   const title =
     exclusion === undefined
       ? paint('green', 'Pilotfish is running. Ctrl-C stops everything.')
-      : paint('yellow', describeExclusion(exclusion, home));
+      : paint('yellow', describeExclusion(exclusion, home.folder));
   screen.print(`\n  ${title}\n\n${lines.join('\n')}\n\n`);
 }
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { MessageDefinition } from '@pilotfish/contracts';
 import type { ConfigRow } from '@pilotfish/runtime';
 import type { MessageExample } from './message-examples.ts';
@@ -14,28 +16,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
+interface PlatformVariable {
+  readonly name: string;
+  readonly meaning: string;
+  readonly default: string;
+}
+
 /** What `npm start` and the tests read; the services' variables come from their own schemas. */
-const platformRows: readonly (readonly string[])[] = [
-  ['PILOTFISH_HOME', 'All data of one platform', '`.pilotfish` in the repository'],
-  [
-    'PILOTFISH_PORT_BASE',
-    'First of 220 ports: +0 API, +1 webhooks, +2 websockets, +3 Git, +4 applications',
-    'chosen once and remembered in `ports.json`',
-  ],
-  ['PILOTFISH_REPLICAS', 'Copies of each stateless service, 1 to 10', '1'],
-  ['PILOTFISH_CORE_API_SPLIT', '`1`: each role of core-api as a process of its own', '0'],
-  [
-    'OTEL_*',
-    'OpenTelemetry, handed on to the services that make spans (all but OTEL_SERVICE_NAME)',
-    '',
-  ],
-  ['DATABASE_URL', 'An existing PostgreSQL 15 or newer, used instead of one of our own', ''],
-  ['NATS_URL', 'An existing nats-server in operator mode, used instead of one of our own', ''],
-  ['XDG_CACHE_HOME', 'PostgreSQL and nats-server are kept in `pilotfish` below it', '`~/.cache`'],
-  ['NO_COLOR, FORCE_COLOR', 'Output without or with colours', 'as the terminal is'],
-  ['PILOTFISH_SEED', 'Repeats a test run: order and random choices', 'a new one, printed'],
-  ['PILOTFISH_TEST_SCALE', '`full`: the long form of the tests, as `npm run test:full`', ''],
-];
+function readPlatformVariables(): readonly PlatformVariable[] {
+  const path = join(import.meta.dirname, '../../bootstrap/variables.json');
+  return JSON.parse(readFileSync(path, 'utf8')) as readonly PlatformVariable[];
+}
 
 /** docs/configuration.md. */
 export function renderConfiguration(
@@ -49,7 +40,11 @@ export function renderConfiguration(
     });
     return `## ${name}\n\n${table(head, cells)}\n`;
   });
-  const platform = platformRows.map(([name = '', ...rest]) => [`\`${name}\``, ...rest]);
+  const platform = readPlatformVariables().map((one) => [
+    `\`${one.name}\``,
+    one.meaning,
+    one.default,
+  ]);
   return `# Configuration
 
 ${notice}
