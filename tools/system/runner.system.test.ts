@@ -115,6 +115,17 @@ test('after a crash of the runner, what had died as well is started', async () =
   expect(await serves()).toBe(true);
 });
 
+test('after kill -9 of everything but the application it is adopted, and the screen says so', async () => {
+  const { runner: _, ...others } = (await platform.reload()).processes;
+  await platform.killRunner();
+  for (const each of Object.values(others).flat()) process.kill(each, 'SIGKILL');
+  platform = await startPlatform({ home });
+  expect(platform.output()).toContain(
+    'The last run was cut short; 1 application still ran and was adopted.',
+  );
+  expect(await serves()).toBe(true);
+});
+
 test('Ctrl-C stops everything, applications too, and npm start goes on where it ended', async () => {
   const before = platform.connection;
   const environments = await listEnvironments();

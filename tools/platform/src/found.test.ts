@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeFound, type Found } from './found.ts';
+import { describeAdopted, describeFound, type Found } from './found.ts';
 
 const found: Found = {
   environments: 1,
@@ -41,4 +41,13 @@ test('of several applications those that ran are counted', () => {
 
 test('of an empty platform nothing is said', () => {
   expect(describeFound({ ...found, environments: 0 })).toBeUndefined();
+});
+
+test('after a run that was cut short it is told what went on, also where only applications did', () => {
+  expect(describeAdopted(['nats', 'edge'], 1)).toBe(
+    'Went on with what still ran: nats, edge; 1 application.',
+  );
+  expect(describeAdopted([], 2)).toBe(
+    'The last run was cut short; 2 applications still ran and were adopted.',
+  );
 });

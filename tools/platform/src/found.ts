@@ -65,6 +65,15 @@ export function describeFound(found: Found): string | undefined {
   return `Found: ${parts.join(', ')}.`;
 }
 
+/** One sentence about what a run that was cut short left running, and this one goes on with. */
+export function describeAdopted(processes: readonly string[], applications: number): string {
+  const counted = countOf(applications, 'application');
+  if (processes.length > 0)
+    return `Went on with what still ran: ${processes.join(', ')}; ${counted}.`;
+  const those = applications === 1 ? 'still ran and was adopted' : 'still ran and were adopted';
+  return `The last run was cut short; ${counted} ${those}.`;
+}
+
 function describeRunning(applications: readonly FoundApplication[]): string {
   const [only] = applications;
   if (only === undefined) return '';

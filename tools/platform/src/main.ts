@@ -61,6 +61,7 @@ async function run(settings: Settings, screen: Screen): Promise<void> {
   writeJsonFile(home.runnerFile, identifyProcess(process.pid));
   const state = openState(home.stateFile);
   const survivors = Object.keys(state.survivors);
+  // Where nothing survived, what applications did is told once the supervisor knows it.
   if (survivors.length > 0) {
     screen.say(`The last run was cut short; still running: ${survivors.join(', ')}.`);
   }

@@ -2,40 +2,28 @@
  * The whole platform on one machine. Its life: servers → migrations → services, wave after wave →
  * the sample → up → (told to stop) → applications → services in reverse → servers.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, Fault } from '@pilotfish/kernel';
 import { stopProcess } from '@pilotfish/servers';
+import { countStartedBefore, stopApplications } from './applications.ts';
 import type { BundleManifest } from './bundle/manifest.ts';
 import { type ConnectionFile, createConnectionFile } from './connection.ts';
+import { assertNothingInTheWay, endReplacedSurvivors, listCopies } from './copies.ts';
 import { type Exclusion, findExclusion } from './engine-admission.ts';
-import { describeFound, lookAround } from './found.ts';
+import { describeAdopted, describeFound, lookAround } from './found.ts';
 import type { Home } from './home.ts';
-import {
-  defineServiceProcess,
-  endProcess,
-  isInterchangeable,
-  type ServiceProcess,
-} from './launch-service.ts';
+import { defineServiceProcess } from './launch-service.ts';
 import type { LogFollower } from './log-follower.ts';
 import { runOneShot } from './one-shot.ts';
-import { assertPortsFree, type Ports } from './ports.ts';
-import { postJson } from './probe.ts';
+import type { Ports } from './ports.ts';
 import type { Screen } from './screen.ts';
 import { type ApiClient, createApiClient } from './seed/api-client.ts';
 import { type Sample, seedSample } from './seed/seed.ts';
 import { type OpenServer, openNats, openPostgres } from './server-definitions.ts';
-import {
-  coreApiEnv,
-  environmentOf,
-  type ServiceDefinition,
-  servicesFor,
-  supervisorSocket,
-  urlOf,
-  type Wiring,
-} from './services.ts';
+import { coreApiEnv, environmentOf, supervisorSocket, urlOf, type Wiring } from './services.ts';
 import type { Settings } from './settings.ts';
-import { instanceName, type RunnerState } from './state.ts';
+import type { RunnerState } from './state.ts';
 import { type ProcessDefinition, type SupervisedProcess, supervise } from './supervise.ts';
 
 export interface PlatformDeps {
@@ -72,7 +60,6 @@ export interface Platform {
   kill(): void;
 }
 
-const applicationGraceSeconds = 10;
 /** The engine starts last, when core-api can say whether it is let in. */
 const engineWave = 3;
 
@@ -99,6 +86,7 @@ export function createPlatform(deps: PlatformDeps): Platform {
   return {
     async start(signal) {
       connection.remove();
+      const begin = deps.clock.now();
       const adopted: string[] = [];
       const wiring = wiringOf(deps);
       const copies = listCopies(wiring, deps);
@@ -120,12 +108,17 @@ export function createPlatform(deps: PlatformDeps): Platform {
         // An engine that is not let in never gets ready; what it deployed serves nevertheless.
         if (exclusion === undefined) await Promise.all(kept.map((each) => each.ready(signal)));
       }
-      await tellWhatWasThere(deps, adopted);
+      await tellWhatWasThere(deps, adopted, begin);
       return await present(deps, connection, exclusion, signal);
     },
     async stop() {
       connection.remove();
-      await stopApplications(deps);
+      if (
+        deps.state.processIds().supervisor !== undefined &&
+        !(await stopApplications(supervisorSocket(deps.home)))
+      ) {
+        deps.screen.warn('The supervisor did not confirm that all applications have stopped.');
+      }
       for (const wave of waves.toReversed()) await Promise.all(wave.map((each) => each.stop()));
       await stopSurvivors(deps.state);
     },
@@ -181,93 +174,15 @@ async function startServers(
   signal.throwIfAborted();
 }
 
-/** One process that is to run. */
-interface Copy {
-  readonly service: ServiceDefinition;
-  readonly name: string;
-  readonly process: ServiceProcess;
-  readonly ports: readonly number[];
-}
-
-/** Every copy of every service, in the order of their start. */
-function listCopies(wiring: Wiring, deps: PlatformDeps): readonly Copy[] {
-  const { bundles, settings, home, logs, screen } = deps;
-  return servicesFor(settings).flatMap((service) => {
-    const { name, app } = service;
-    logs.follow(name, (line) => screen.showLog(name, line));
-    const count = service.isReplicated ? settings.replicas : 1;
-    return Array.from({ length: count }, (_, replica) => ({
-      service,
-      name: instanceName(name, replica),
-      process: {
-        service: name,
-        replica,
-        program: join(bundles.folder, app, 'main.mjs'),
-        programHash: bundles.manifest.hashes[`${app}/main`] ?? '',
-        env: environmentOf(service, service.env(wiring, replica), deps.env),
-        probe: service.probe(wiring, replica),
-        logs: home.logs,
-      },
-      ports: service.ports(wiring, replica),
-    }));
-  });
-}
-
-/**
- * Looks before anything is started whether somebody else has one of our ports. What an earlier run
- * left has them rightly: then nothing can be said about the port.
- */
-async function assertNothingInTheWay(
-  { env, home, ports, state }: PlatformDeps,
-  copies: readonly Copy[],
-): Promise<void> {
-  const ours = Object.keys(state.survivors).length > 0;
-  const wanted = ours
-    ? []
-    : copies.flatMap(({ name, ports: all }) => all.map((port) => ({ name, port })));
-  if (!env.DATABASE_URL && !existsSync(join(home.postgres, 'cluster/postmaster.pid'))) {
-    wanted.push({ name: 'postgres', port: ports.of('postgres') });
-  }
-  if (!env.NATS_URL && !existsSync(join(home.nats, 'server.json'))) {
-    wanted.push({ name: 'nats', port: ports.of('nats') });
-  }
-  await assertPortsFree(wanted);
-}
-
-/**
- * Ends what survived an earlier run and has no place in this one: copies that are not wanted any
- * more, and copies under other settings, whose port another copy may be about to take. What serves
- * alone is left until its successor starts.
- */
-async function endReplacedSurvivors(
-  { state, screen }: PlatformDeps,
-  copies: readonly Copy[],
-): Promise<void> {
-  const servers = ['postgres', 'nats'];
-  const replaced = Object.entries(state.survivors).filter(([name, survivor]) => {
-    if (servers.includes(name)) return false;
-    const copy = copies.find((one) => one.name === name);
-    if (copy === undefined) return true;
-    return copy.service.isReplicated && !isInterchangeable(copy.process, survivor);
-  });
-  if (replaced.length === 0) return;
-  screen.say(
-    `Ending what runs under other settings: ${replaced.map(([name]) => name).join(', ')}.`,
-  );
-  await Promise.all(
-    replaced.map(async ([name, { identity }]) => {
-      await endProcess(identity);
-      state.set(name, undefined);
-    }),
-  );
-}
-
 /** After a crash: what still ran; else what is stored. */
-async function tellWhatWasThere(deps: PlatformDeps, adopted: readonly string[]): Promise<void> {
-  const sentence =
-    adopted.length > 0
-      ? `Went on with what still ran: ${adopted.join(', ')}.`
-      : describeFound(await lookAround(openApi(deps)));
+async function tellWhatWasThere(
+  deps: PlatformDeps,
+  adopted: readonly string[],
+  begin: Temporal.Instant,
+): Promise<void> {
+  const sentence = deps.state.wasCutShort
+    ? describeAdopted(adopted, await countStartedBefore(supervisorSocket(deps.home), begin))
+    : describeFound(await lookAround(openApi(deps)));
   if (sentence !== undefined) deps.screen.say(sentence);
 }
 
@@ -311,14 +226,6 @@ async function present(
     gitUrl,
   });
   return { apiUrl, gitUrl, tokenFile, sample, exclusion };
-}
-
-async function stopApplications({ home, state, screen }: PlatformDeps): Promise<void> {
-  if (state.processIds().supervisor === undefined) return;
-  const address = { socketPath: supervisorSocket(home), path: '/stop-all' };
-  const body = { graceSecondsMax: applicationGraceSeconds };
-  const stopped = await postJson(address, body, (applicationGraceSeconds + 5) * 1000);
-  if (!stopped) screen.warn('The supervisor did not confirm that all applications have stopped.');
 }
 
 /** What an earlier run left and this one had not yet taken over when it was told to stop. */

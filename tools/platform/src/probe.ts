@@ -1,5 +1,6 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 
 /** Where a process says that it is ready: a URL, or a path on its unix socket. */
 export type Probe =
@@ -23,6 +24,27 @@ export function answersWell(probe: Probe): Promise<boolean> {
     call.once('close', () => resolve(false));
     call.end();
   });
+}
+
+/**
+ * JSON from a unix socket.
+ *
+ * @throws where nothing answers 2xx within the time
+ */
+export async function getJson(
+  address: { readonly socketPath: string; readonly path: string },
+  timeoutMs: number,
+): Promise<unknown> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const call = request({ ...address, agent: false, signal });
+  call.once('response', resolve);
+  call.once('error', reject);
+  call.end();
+  const response = await promise;
+  const answer = await text(response);
+  if (response.statusCode !== 200) throw new Error(`${address.path} answered ${answer}`);
+  return JSON.parse(answer);
 }
 
 /** Posts JSON to a unix socket. False when nobody answers 2xx within the time. */

@@ -13,6 +13,8 @@ export interface ProcessRecord {
  * it which processes are its own.
  */
 export interface RunnerState {
+  /** True where the previous run did not end by itself, whether or not anything survived it. */
+  readonly wasCutShort: boolean;
   /** Processes of the previous run that still live. */
   readonly survivors: Readonly<Record<string, ProcessRecord>>;
   set(name: string, record: ProcessRecord | undefined): void;
@@ -34,6 +36,7 @@ export function openState(stateFile: string): RunnerState {
   const alive = Object.entries(before).filter(([, record]) => isAlive(record.identity));
   const records = new Map(alive);
   return {
+    wasCutShort: Object.keys(before).length > 0,
     survivors: Object.fromEntries(alive),
     set(name, record) {
       if (record === undefined) records.delete(name);
