@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BootstrapError } from './ensure-installed.mjs';
 
-/** Also the source of the first table in docs/configuration.md. */
-export const variables = JSON.parse(
-  readFileSync(join(import.meta.dirname, 'variables.json'), 'utf8'),
-);
+/** The file is also the source of the first table in docs/configuration.md. */
+const variables = JSON.parse(readFileSync(join(import.meta.dirname, 'variables.json'), 'utf8'));
 
 /** `EX_USAGE` of sysexits(3). */
 const usageError = 64;
