@@ -33,7 +33,7 @@ export function findPackagesAbove(folder: string): string | undefined {
  * The folder for a home's builds and releases; made at the first start, the same at each later one.
  * Removes those of homes that are gone.
  *
- * @param warn gets one sentence where no place is free of packages above it
+ * @param warn gets one sentence where applications can load packages that lie above them
  */
 export function openApplicationsFolder(
   home: string,
@@ -49,11 +49,15 @@ export function openApplicationsFolder(
   if (known !== undefined) return known;
   const inside = join(home, 'engine/target');
   const above = findPackagesAbove(inside);
+  if (above === undefined) return inside;
   // Running applications have their files there already: they stay.
-  if (above === undefined || existsSync(inside)) return inside;
-  if (findPackagesAbove(join(others, 'any')) !== undefined) {
+  const isUsed = existsSync(inside);
+  if (isUsed || findPackagesAbove(join(others, 'any')) !== undefined) {
+    const help = isUsed
+      ? 'use a new PILOTFISH_HOME to be rid of that'
+      : 'set PILOTFISH_HOME to a folder elsewhere';
     warn(
-      `Applications can load packages of ${join(above, 'node_modules')}, because ${home} lies below it: set PILOTFISH_HOME to a folder elsewhere.`,
+      `Applications can load packages of ${join(above, 'node_modules')}, because ${home} lies below it: ${help}.`,
     );
     return inside;
   }

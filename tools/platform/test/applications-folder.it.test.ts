@@ -60,10 +60,13 @@ test('a home whose disk is away keeps its applications', () => {
   expect(existsSync(first)).toBe(true);
 });
 
-test('releases that are inside already stay, and no better place is said in one sentence', () => {
+test('no better place, and releases that are inside already and stay, are said in one sentence', () => {
   const { folder, home, warnings, open } = checkout();
   expect(open(home, join(folder, 'repository/share'))).toBe(join(home, 'engine/target'));
   expect(warnings).toEqual([expect.stringContaining('set PILOTFISH_HOME to a folder elsewhere')]);
   mkdirSync(join(home, 'engine/target'), { recursive: true });
   expect(open()).toBe(join(home, 'engine/target'));
+  expect(warnings).toHaveLength(2);
+  expect(warnings[1]).toContain(`load packages of ${join(folder, 'repository/node_modules')}`);
+  expect(warnings[1]).toContain('use a new PILOTFISH_HOME to be rid of that');
 });
