@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { findFreePorts } from '@pilotfish/servers';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { processesOf } from './src/home-processes.ts';
+import { getPage, startPlatform } from './src/index.ts';
 import { npmStart } from './src/npm-start.ts';
 
 const run = promisify(execFile);
@@ -84,17 +85,32 @@ test.skipIf(process.getuid?.() === 0)('the home belongs to somebody else', async
 });
 
 test('the disk is full', async ({ skip }) => {
-  const disk = join(folder, 'disk');
-  await mkdir(disk);
-  try {
-    await run('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', disk]);
-  } catch {
-    skip('a small file system cannot be mounted here');
-  }
-  onTestFinished(async () => void (await run('umount', ['--lazy', disk])));
+  const disk = (await mountDisk('20m')) ?? skip('a small file system cannot be mounted here');
   const sentence = await refusal({ PILOTFISH_HOME: join(disk, 'home') });
   expect(sentence).toContain(`The disk of ${disk}/home is full`);
 });
+
+test('half a GiB of disk is enough for a first start, and its sample answers', async ({ skip }) => {
+  const disk = (await mountDisk('512m')) ?? skip('a small file system cannot be mounted here');
+  await using platform = await startPlatform({ home: join(disk, 'home') });
+  expect((await getPage(platform.connection.applicationUrl)).status).toBe(200);
+});
+
+let disks = 0;
+
+/** A file system of that size in memory; undefined where this user may not mount any. */
+async function mountDisk(size: string): Promise<string | undefined> {
+  disks += 1;
+  const disk = join(folder, `disk${disks}`);
+  await mkdir(disk);
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
+  } catch {
+    return undefined;
+  }
+  onTestFinished(async () => void (await run('umount', ['--lazy', disk])));
+  return disk;
+}
 
 async function which(name: string): Promise<string> {
   for (const place of (process.env.PATH ?? '').split(delimiter)) {
