@@ -1,7 +1,7 @@
 /** `npm start` on servers that the operator runs, set up as docs/operations.md says. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,31 +28,41 @@ afterAll(async () => {
 
 /** Both servers as somebody else's: their data are not in the home, they are nobody's children here. */
 async function startOwnServers() {
-  const { DATABASE_URL: _, NATS_URL: __, ...env } = process.env;
-  const [databasePort = 0, natsPort = 0] = await findFreePorts(2);
+  const [port = 0] = await findFreePorts(1);
   const dataFolder = join(folder, 'database');
   await mkdir(dataFolder);
-  const postgresOptions = { env, dataFolder, port: databasePort, fsync: false };
+  const postgresOptions = { env: withoutServers(), dataFolder, port, fsync: false };
   const postgres = await startPostgres({ ...postgresOptions, endWithParent: true });
   onTestFinished(() => postgres.stop());
+  const nats = await startOwnNats('messages', home);
+  return { postgres, nats, env: { DATABASE_URL: postgres.url, NATS_URL: nats.url } };
+}
 
-  const natsUrl = `nats://127.0.0.1:${natsPort}`;
-  const natsFolder = join(folder, 'messages');
+function withoutServers() {
+  const { DATABASE_URL: _, NATS_URL: __, ...env } = process.env;
+  return env;
+}
+
+/** A nats-server under the keys of a home. */
+async function startOwnNats(name: string, ofHome: string, change = (config: string) => config) {
+  const [port = 0] = await findFreePorts(1);
+  const natsFolder = join(folder, name);
   const program = join(checkout, 'apps/core-api/src/main.ts');
   await run('node', ['--conditions=@pilotfish/source', program, 'nats-config'], {
     cwd: checkout,
     env: {
       PATH: process.env.PATH,
-      PILOTFISH_IDENTITY_DIR: join(home, 'identity'),
+      PILOTFISH_IDENTITY_DIR: join(ofHome, 'identity'),
       NATS_SERVER_DIR: natsFolder,
-      NATS_URL: natsUrl,
+      NATS_URL: `nats://127.0.0.1:${port}`,
     },
   });
   const configFile = join(natsFolder, 'nats-server.conf');
-  const natsOptions = { env, folder: natsFolder, configFile, port: natsPort };
+  await writeFile(configFile, change(await readFile(configFile, 'utf8')));
+  const natsOptions = { env: withoutServers(), folder: natsFolder, configFile, port };
   const nats = await startNats({ ...natsOptions, endWithParent: true });
   onTestFinished(() => nats.stop());
-  return { postgres, nats, env: { DATABASE_URL: postgres.url, NATS_URL: nats.url } };
+  return nats;
 }
 
 test("the operator's own servers are used as they are, and left alone", async () => {
@@ -79,10 +89,35 @@ test("the operator's own servers are used as they are, and left alone", async ()
   });
 });
 
+test('a NATS_URL whose server has the keys of another home is said in one sentence', async () => {
+  const nats = await startOwnNats('of-another', join(folder, 'another'));
+  const env = { PILOTFISH_HOME: join(folder, 'refused'), NATS_URL: nats.url };
+  const { exitCode, sentences, output } = await npmStart(env).ended;
+  expect(exitCode, output).toBe(1);
+  expect(sentences.at(-1), output).toMatch(
+    /^NATS_URL names a server at .* that does not let core-api in/,
+  );
+});
+
+test('JetStream that refuses the streams ends the start with what it says', async () => {
+  const small = (config: string) =>
+    config.replace(/max_file_store: \d+/, 'max_file_store: 1000000');
+  const refusedHome = join(folder, 'refused-streams');
+  const nats = await startOwnNats('too-small', refusedHome, small);
+  const { exitCode, sentences, output } = await npmStart({
+    PILOTFISH_HOME: refusedHome,
+    NATS_URL: nats.url,
+  }).ended;
+  expect(exitCode, output).toBe(1);
+  expect(sentences.at(-1), output).toMatch(/JetStream .* cannot be used: .*insufficient storage/);
+});
+
 test.each([
+  ['DATABASE_URL', 'nonsense'],
+  ['NATS_URL', 'nonsense'],
   ['DATABASE_URL', 'postgres://nobody@127.0.0.1:1/nothing'],
   ['NATS_URL', 'nats://127.0.0.1:1'],
-])('a %s at which nobody answers is said in one sentence', async (name, url) => {
+])('a %s (%s) at which nobody answers is said in one sentence', async (name, url) => {
   const env = { PILOTFISH_HOME: join(folder, 'refused'), [name]: url };
   const { exitCode, sentences, output } = await npmStart(env).ended;
   expect(exitCode, output).toBe(1);

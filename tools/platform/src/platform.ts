@@ -9,7 +9,7 @@ import { stopProcess } from '@pilotfish/servers';
 import { countStartedBefore, stopApplications } from './applications.ts';
 import type { BundleManifest } from './bundle/manifest.ts';
 import { type ConnectionFile, createConnectionFile } from './connection.ts';
-import { assertNothingInTheWay, endReplacedSurvivors, listCopies } from './copies.ts';
+import { assertNothingInTheWay, type Copy, endReplacedSurvivors, listCopies } from './copies.ts';
 import { type Exclusion, findExclusion } from './engine-admission.ts';
 import { describeAdopted, describeFound, lookAround } from './found.ts';
 import type { Home } from './home.ts';
@@ -25,6 +25,7 @@ import { coreApiEnv, environmentOf, supervisorSocket, urlOf, type Wiring } from 
 import type { Settings } from './settings.ts';
 import type { RunnerState } from './state.ts';
 import { type ProcessDefinition, type SupervisedProcess, supervise } from './supervise.ts';
+import { awaitTransport, type TransportOptions } from './transport.ts';
 
 export interface PlatformDeps {
   readonly settings: Settings;
@@ -60,6 +61,7 @@ export interface Platform {
   kill(): void;
 }
 
+const coreApiWave = 1;
 /** The engine starts last, when core-api can say whether it is let in. */
 const engineWave = 3;
 
@@ -94,7 +96,7 @@ export function createPlatform(deps: PlatformDeps): Platform {
       await startServers(deps, wiring, keepServer, adopted, signal);
       await endReplacedSurvivors(deps, copies);
       let exclusion: Exclusion | undefined;
-      for (const wave of [1, 2, engineWave]) {
+      for (const wave of [coreApiWave, 2, engineWave]) {
         if (wave === engineWave) {
           const identityFile = join(deps.home.data('engine'), 'identity.json');
           exclusion = await findExclusion(openApi(deps), identityFile);
@@ -107,18 +109,14 @@ export function createPlatform(deps: PlatformDeps): Platform {
         waves.push(kept);
         // An engine that is not let in never gets ready; what it deployed serves nevertheless.
         if (exclusion === undefined) await Promise.all(kept.map((each) => each.ready(signal)));
+        if (wave === coreApiWave) await awaitTransport(transportOf(deps, copies, signal));
       }
       await tellWhatWasThere(deps, adopted, begin);
       return await present(deps, connection, exclusion, signal);
     },
     async stop() {
       connection.remove();
-      if (
-        deps.state.processIds().supervisor !== undefined &&
-        !(await stopApplications(supervisorSocket(deps.home)))
-      ) {
-        deps.screen.warn('The supervisor did not confirm that all applications have stopped.');
-      }
+      await endApplications(deps);
       for (const wave of waves.toReversed()) await Promise.all(wave.map((each) => each.stop()));
       await stopSurvivors(deps.state);
     },
@@ -174,6 +172,17 @@ async function startServers(
   signal.throwIfAborted();
 }
 
+function transportOf(
+  { env, clock }: PlatformDeps,
+  copies: readonly Copy[],
+  signal: AbortSignal,
+): TransportOptions {
+  const urls = copies.flatMap(({ service, process: { probe } }) =>
+    service.app === 'core-api' && 'url' in probe ? [probe.url] : [],
+  );
+  return { urls, ownUrl: env.NATS_URL || undefined, clock, signal };
+}
+
 /** After a crash: what still ran; else what is stored. */
 async function tellWhatWasThere(
   deps: PlatformDeps,
@@ -210,7 +219,15 @@ async function present(
   const say = screen.say;
   const searchPath = deps.env.PATH ?? '';
   const hasEngine = exclusion === undefined;
-  const seedOptions = { api: openApi(deps), token, sampleDir, searchPath, hasEngine, say, signal };
+  const seedOptions = {
+    api: openApi(deps),
+    token,
+    sampleDir,
+    searchPath,
+    hasEngine,
+    say,
+    signal,
+  };
   const sample = await seedSample(seedOptions).catch((error) => {
     signal.throwIfAborted();
     screen.warn(`The sample application is not there: ${error}`);
@@ -226,6 +243,12 @@ async function present(
     gitUrl,
   });
   return { apiUrl, gitUrl, tokenFile, sample, exclusion };
+}
+
+async function endApplications({ home, state, screen }: PlatformDeps): Promise<void> {
+  if (state.processIds().supervisor === undefined) return;
+  if (await stopApplications(supervisorSocket(home))) return;
+  screen.warn('The supervisor did not confirm that all applications have stopped.');
 }
 
 /** What an earlier run left and this one had not yet taken over when it was told to stop. */

@@ -1,4 +1,5 @@
 import type { StreamState } from '@pilotfish/bus';
+import { toFault } from '@pilotfish/kernel';
 import { listClusterIds, listRevokedEngines } from '@pilotfish/store';
 import type { ReconcileDeps } from './deps.ts';
 
@@ -12,6 +13,8 @@ export interface TransportKeeper {
    * @returns the streams that were lost since the last call, whoever made the new ones
    */
   keep(): Promise<readonly StreamState[]>;
+  /** For readiness. @throws Error with what NATS said, until the latest `keep` has succeeded */
+  check(): void;
 }
 
 type KeepDeps = Pick<ReconcileDeps, 'store' | 'bus' | 'authority' | 'natsUrl'>;
@@ -26,6 +29,7 @@ export function createTransportKeeper({
   const ages = new Map<string, string>();
   const consumers = new Set<string>();
   let pushed: string | null = null;
+  let trouble = 'its streams are not made yet';
 
   /** First of all who may not connect: the account's JWT may have gone with the resolver's folder. */
   async function pushRevocations(): Promise<void> {
@@ -41,21 +45,36 @@ export function createTransportKeeper({
       pushed = null;
       consumers.clear();
     },
+    check() {
+      if (trouble !== '') throw new Error(trouble);
+    },
     async keep() {
-      await pushRevocations();
-      const states = await bus.ensureStreams();
-      const lost = states.filter(({ name, createdAt }) => {
-        const before = ages.get(name);
-        return before !== undefined && before !== createdAt.toString();
-      });
-      if (lost.length > 0 || states.some(({ isNew }) => isNew)) consumers.clear();
-      for (const { name, createdAt } of states) ages.set(name, createdAt.toString());
-      for (const clusterId of await store.system('worker', listClusterIds)) {
-        if (consumers.has(clusterId)) continue;
-        await bus.ensureTaskConsumer(clusterId);
-        consumers.add(clusterId);
+      try {
+        const lost = await look();
+        trouble = '';
+        return lost;
+      } catch (thrown) {
+        const { detail, internal } = toFault(thrown);
+        trouble = internal === undefined ? detail : `${detail}: ${internal}`;
+        throw thrown;
       }
-      return lost;
     },
   };
+
+  async function look(): Promise<readonly StreamState[]> {
+    await pushRevocations();
+    const states = await bus.ensureStreams();
+    const lost = states.filter(({ name, createdAt }) => {
+      const before = ages.get(name);
+      return before !== undefined && before !== createdAt.toString();
+    });
+    if (lost.length > 0 || states.some(({ isNew }) => isNew)) consumers.clear();
+    for (const { name, createdAt } of states) ages.set(name, createdAt.toString());
+    for (const clusterId of await store.system('worker', listClusterIds)) {
+      if (consumers.has(clusterId)) continue;
+      await bus.ensureTaskConsumer(clusterId);
+      consumers.add(clusterId);
+    }
+    return lost;
+  }
 }

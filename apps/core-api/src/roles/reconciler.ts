@@ -24,8 +24,8 @@ import { createLoop, type Loop } from './loop.ts';
 import type { Role } from './role.ts';
 
 export const reconcilerRole: Role = async (deps) => {
-  const { config, store, bus, clock, logger, git, authority, keys } = deps;
-  return startReconciler({
+  const { config, store, bus, clock, logger, git, authority, keys, health } = deps;
+  const reconciler = startReconciler({
     store,
     bus,
     clock,
@@ -40,9 +40,18 @@ export const reconcilerRole: Role = async (deps) => {
       gitServerKey: keys.derive(keyPurposes.gitServer),
     }),
   });
+  // What is wanted waits in Postgres meanwhile.
+  health.register('jetstream', reconciler.checkTransport, { isOptional: true });
+  return reconciler;
 };
 
-export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> } {
+interface Reconciler {
+  /** @throws Error while NATS has not what everything else needs of it */
+  checkTransport(): void;
+  close(): Promise<void>;
+}
+
+export function startReconciler(deps: ReconcileDeps): Reconciler {
   const { bus } = deps;
   const every = (
     name: string,
@@ -93,6 +102,10 @@ export function startReconciler(deps: ReconcileDeps): { close(): Promise<void> }
   });
   const engines = listenToEngines(deps);
   return {
+    checkTransport() {
+      // The check of the connection names the rest.
+      if (bus.state() === 'connected') keeper.check();
+    },
     async close() {
       stopListening();
       engines.close();
