@@ -216,16 +216,18 @@ async function present(
   const token = readFileSync(tokenFile, 'utf8').trim();
   const apiUrl = urlOf(ports, 'core-api');
   const sampleDir = join(settings.root, 'examples/hello');
-  const say = screen.say;
+  const { say, warn } = screen;
+  const onLine = (line: string) => screen.showLog('sample', line);
   const searchPath = deps.env.PATH ?? '';
   const hasEngine = exclusion === undefined;
+  const tell = { say, warn, onLine, clock: deps.clock };
   const seedOptions = {
     api: openApi(deps),
     token,
     sampleDir,
     searchPath,
     hasEngine,
-    say,
+    ...tell,
     signal,
   };
   const sample = await seedSample(seedOptions).catch((error) => {

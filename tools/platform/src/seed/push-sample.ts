@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -16,6 +17,8 @@ export interface PushOptions {
   readonly signal: AbortSignal;
   /** Called right before the push, which ends only when its deployment does. */
   readonly onPush: () => void;
+  /** Lines of the deployment's log, as the push shows them. */
+  readonly onLine: (line: string) => void;
 }
 
 /** Git asks this for the password; the token stays off every argv and out of every URL. */
@@ -52,7 +55,14 @@ export async function pushSample(options: PushOptions): Promise<void> {
     await git('add', '--all');
     await git('commit', '--quiet', '--message', 'The sample application');
     options.onPush();
-    await git('push', '--quiet', options.repositoryUrl, options.branch);
+    const push = git('push', '--quiet', options.repositoryUrl, options.branch);
+    if (push.child.stderr !== null) {
+      createInterface({ input: push.child.stderr }).on('line', (line) => {
+        const text = line.replace(/^remote: ?/, '').trim();
+        if (text !== '') options.onLine(text);
+      });
+    }
+    await push;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

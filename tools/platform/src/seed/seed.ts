@@ -1,5 +1,6 @@
-import { type Clock, systemClock } from '@pilotfish/kernel';
+import type { Clock } from '@pilotfish/kernel';
 import type { ApiClient } from './api-client.ts';
+import { awaitDeployment } from './await-deployment.ts';
 import { pushSample } from './push-sample.ts';
 
 export interface SeedOptions {
@@ -14,8 +15,12 @@ export interface SeedOptions {
   readonly hasEngine: boolean;
   /** Tells a person what is being waited for. */
   readonly say: (progress: string) => void;
+  /** Tells a person what did not go well. */
+  readonly warn: (sentence: string) => void;
+  /** A line of the log of the sample's first deployment. */
+  readonly onLine: (line: string) => void;
   readonly signal: AbortSignal;
-  readonly clock?: Clock;
+  readonly clock: Clock;
 }
 
 /** Where everything of the sample is. */
@@ -41,18 +46,15 @@ interface Environment extends Named {
   readonly cluster_id: string;
 }
 
-/** A first deployment on a machine without any cache: npm has to fetch the sample's dependency. */
-const deployMsMax = 300_000;
-
 /**
  * Makes the sample through the public API, as a user would: project, environment, repository,
- * application, a push. Each step looks first, so that a start that was cut short goes on.
+ * application, a push. Each step looks first, so that a start that was cut short goes on. A sample
+ * that cannot be deployed has its addresses nevertheless: a push makes it good.
  *
- * @throws Error with the API's own sentence where a step is refused or the deployment fails
+ * @throws Error with the API's own sentence where a step is refused
  */
 export async function seedSample(options: SeedOptions): Promise<Sample> {
   const { api } = options;
-  const clock = options.clock ?? systemClock;
   const organization = await theOrganization(api);
   const under = `/organization/${organization.id}`;
   const repository = await findOrCreate<Repository>(api, `${under}/gitRepository`, 'hello', {});
@@ -85,9 +87,10 @@ export async function seedSample(options: SeedOptions): Promise<Sample> {
     sampleDir: options.sampleDir,
     searchPath: options.searchPath,
     signal: options.signal,
+    onLine: options.onLine,
     onPush: () => options.say('The sample is pushed to its repository; its first build runs.'),
   });
-  if (options.hasEngine) await isDeployed(api, application.id, { ...options, clock });
+  if (options.hasEngine) await awaitDeployment(application.id, options);
   const links = await api.get<{ results: { url: string }[] }>(
     `/application/${application.id}/link`,
   );
@@ -119,26 +122,4 @@ async function findOrCreate<T extends Named>(
 ): Promise<T> {
   const { results } = await api.get<{ results: T[] }>(path);
   return results.find((one) => one.name === name) ?? (await api.post<T>(path, { name, ...body }));
-}
-
-/** States from which nothing moves by itself; what serves then is shown as it is. */
-const settled = /^(DEPLOYED|RESTARTED|STOPPED|CANCELED|.*_ERROR)$/;
-
-async function isDeployed(
-  api: ApiClient,
-  applicationId: string,
-  { clock, signal, say }: { clock: Clock; signal: AbortSignal; say: (text: string) => void },
-): Promise<void> {
-  const end = clock.monotonicMs() + deployMsMax;
-  for (;;) {
-    const { state } = await api.get<{ state: string }>(`/application/${applicationId}/status`);
-    if (settled.test(state)) {
-      if (state !== 'DEPLOYED') say(`The sample's state is ${state}.`);
-      return;
-    }
-    if (clock.monotonicMs() > end) {
-      throw new Error(`the sample is still ${state} after ${deployMsMax / 1000} s`);
-    }
-    await clock.sleep(100, signal);
-  }
 }
