@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { explainFailedInstall } from './ensure-installed.mjs';
-import { addTotals, describeTotals, readVitestReport } from './test-totals.mjs';
+import { addTotals, describeTotals, judgeLeftovers, readVitestReport } from './test-totals.mjs';
 
 test.each([
   ['npm error code EAI_AGAIN', 'check the network'],
@@ -45,6 +45,13 @@ test.each([
   ],
 ])('%s counts as one failure', (_, text, exitedWell) => {
   expect(readVitestReport('unit', text, exitedWell).failed).toBe(1);
+});
+
+test('what a step leaves in its temporary folder is one failure, Node and npm apart', () => {
+  const judged = judgeLeftovers('system', ['node-compile-cache', 'pf-home', 'pf-clone']);
+  expect(judged.failed).toBe(1);
+  expect(judged.notes).toEqual(['system: left in the temporary folder: pf-home, pf-clone']);
+  expect(judgeLeftovers('system', ['node-compile-cache']).failed).toBe(0);
 });
 
 test('the last line has the form that others read', () => {

@@ -32,6 +32,17 @@ export function readVitestReport(name, text, exitedWell) {
   return { passed, failed, skipped: skipped.length, notes };
 }
 
+/** npm and Node keep their own things in a temporary folder. */
+const notOurs = new Set(['node-compile-cache']);
+
+/** What the tests of a step left in its temporary folder counts as one failure of the step. */
+export function judgeLeftovers(name, entries) {
+  const left = entries.filter((entry) => !notOurs.has(entry));
+  if (left.length === 0) return { passed: 0, failed: 0, skipped: 0, notes: [] };
+  const note = `${name}: left in the temporary folder: ${left.join(', ')}`;
+  return { passed: 0, failed: 1, skipped: 0, notes: [note] };
+}
+
 /** Sums up; the notes are kept in order. */
 export function addTotals(results) {
   const sum = (field) => results.reduce((total, result) => total + result[field], 0);

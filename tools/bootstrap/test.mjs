@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readCommandLine } from './command-line.mjs';
 import { ensureInstalled, projectNode, root, runBootstrap } from './ensure-installed.mjs';
-import { addTotals, describeTotals, readVitestReport } from './test-totals.mjs';
+import { addTotals, describeTotals, judgeLeftovers, readVitestReport } from './test-totals.mjs';
 
 const stepTimeoutMs = 40 * 60_000;
 const packageProgram = (path) => [projectNode, join(root, 'node_modules', path)];
@@ -40,9 +40,6 @@ function runStaticStep([name, argv], env) {
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, notes: [] };
 }
 
-/** npm and Node keep their own things in a temporary folder. */
-const notOurs = new Set(['node-compile-cache']);
-
 function runTestStep(name, outerEnv, reportFolder) {
   // Of its own, so that what tests leave behind is seen and goes away. Short: sockets lie below it.
   const temporary = join(reportFolder, name[0] ?? '');
@@ -54,10 +51,7 @@ function runTestStep(name, outerEnv, reportFolder) {
   const exitedWell = run(name, vitest, env);
   const text = existsSync(report) ? readFileSync(report, 'utf8') : undefined;
   const totals = readVitestReport(name, text, exitedWell);
-  const left = readdirSync(temporary).filter((entry) => !notOurs.has(entry));
-  if (left.length > 0)
-    totals.notes.push(`${name}: left behind in ${temporary}: ${left.join(', ')}`);
-  return totals;
+  return addTotals([totals, judgeLeftovers(name, readdirSync(temporary))]);
 }
 
 const command = {
