@@ -65,7 +65,6 @@ async function openServer(
  *   listens; without this each service would be tried for long and tell it in its own words
  */
 async function assertAnswers(name: string, value: string, portDefault: number): Promise<void> {
-  if (!URL.canParse(value)) throw new Fault('invalid_input', `${name} is no URL.`);
   const url = new URL(value);
   // A socket's path can only be tried by the client itself.
   if (url.hostname === '' || (await takesConnections(url, portDefault))) return;

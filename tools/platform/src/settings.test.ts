@@ -22,3 +22,16 @@ test.each([
 ])('%s=%s is refused in one sentence', (name, value) => {
   expect(() => readSettings({ [name]: value }, false)).toThrow(`${name} must be a whole number`);
 });
+
+test.each([
+  ['DATABASE_URL', 'nonsense'],
+  ['DATABASE_URL', 'mysql://127.0.0.1/pilotfish'],
+  ['NATS_URL', 'localhost:4222'],
+])('%s=%s is refused in one sentence that names it', (name, value) => {
+  expect(() => readSettings({ [name]: value }, false)).toThrow(`${name} must be a URL with`);
+});
+
+test('servers of the operator are taken by their address', () => {
+  const DATABASE_URL = 'postgresql://somebody@%2Frun%2Fpostgresql/pilotfish';
+  expect(() => readSettings({ DATABASE_URL, NATS_URL: 'tls://nats:4222' }, false)).not.toThrow();
+});

@@ -30,8 +30,18 @@ function readWhole(
   throw new Fault('invalid_input', `${name} must be a whole number from ${least} to ${most}.`);
 }
 
+/** The operator's own servers: an address that is none is not even tried. */
+function assertAddress(env: NodeJS.ProcessEnv, name: string, schemes: readonly string[]): void {
+  const text = env[name];
+  if (!text || (URL.canParse(text) && schemes.includes(new URL(text).protocol))) return;
+  const allowed = schemes.map((scheme) => `${scheme}//`).join(' or ');
+  throw new Fault('invalid_input', `${name} must be a URL with ${allowed}.`);
+}
+
 /** @throws Fault `invalid_input` with one sentence for a variable that makes no sense */
 export function readSettings(env: NodeJS.ProcessEnv, isTerminal: boolean): Settings {
+  assertAddress(env, 'DATABASE_URL', ['postgres:', 'postgresql:']);
+  assertAddress(env, 'NATS_URL', ['nats:', 'tls:', 'ws:', 'wss:']);
   const root = env.PILOTFISH_ROOT || process.cwd();
   return {
     root,
