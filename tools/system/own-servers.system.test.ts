@@ -48,7 +48,7 @@ async function startOwnNats(name: string, ofHome: string, change = (config: stri
   const [port = 0] = await findFreePorts(1);
   const natsFolder = join(folder, name);
   const program = join(checkout, 'apps/core-api/src/main.ts');
-  await run('node', ['--conditions=@pilotfish/source', program, 'nats-config'], {
+  await run(process.execPath, ['--conditions=@pilotfish/source', program, 'nats-config'], {
     cwd: checkout,
     env: {
       PATH: process.env.PATH,

@@ -244,6 +244,19 @@ test('an event stream arrives piece by piece', async () => {
   await edge.drained('events');
 });
 
+test('an answer arrives that an application gives before it has read the body', async () => {
+  const early = await app('early', (_, response) => {
+    response.writeHead(413);
+    response.end('too large');
+  });
+  await edge.flip([routeTo(host, early)]);
+  const post = { host: '127.0.0.1', port: edge.port, method: 'POST', headers: { host } };
+  const answers = Array.from({ length: 40 }, () => send(post, Buffer.alloc(2_000_000)));
+  for (const { status, body } of await Promise.all(answers)) {
+    expect([status, body]).toEqual([413, 'too large']);
+  }
+});
+
 test('a request is sent again to where the route leads when an instance takes no connection', async () => {
   const good = await app('good', (_, response) => response.end('good'));
   await edge.flip([routeTo(host, { instanceId: 'gone', port: 1 }, good)]);
