@@ -1,7 +1,7 @@
 import type { Clock } from '@pilotfish/kernel';
 import { isAlive } from '@pilotfish/runtime';
 import type { JournalEntry } from './build-journal.ts';
-import { type BuildTraces, findProcesses } from './process-table.ts';
+import { type BuildTraces, findProcesses, isAnyIn, namespacesOf } from './process-table.ts';
 
 /** A process in uninterruptible sleep outlives SIGKILL until its disk answers. */
 const killMsMax = 10_000;
@@ -19,26 +19,37 @@ export const buildVariable = 'PILOTFISH_BUILD_ID';
  * @returns the number of processes that were signalled; throws nothing
  */
 export async function killBuild(clock: Clock, entry: JournalEntry): Promise<number> {
+  const traces = { marker: `${buildVariable}=${entry.buildId}`, folder: entry.folder };
+  // Before its first process ends: then nothing may be left that says which namespace it was.
+  const namespaces = namespacesOf(findProcesses(traces));
   for (const started of entry.processes) {
     // The leader of its group and the parent of the build's pid namespace, where it has one.
     if (isAlive(started)) signal(-started.pid);
   }
-  const marker = `${buildVariable}=${entry.buildId}`;
-  return killTraces(clock, { marker, folder: entry.folder });
+  return killTraces(clock, traces, namespaces);
 }
 
-/** Ends all processes that carry the traces; see `killBuild`. */
-export async function killTraces(clock: Clock, traces: BuildTraces): Promise<number> {
+/**
+ * Ends all processes that carry the traces; see `killBuild`. Those without a trace in a namespace
+ * of theirs are waited for: the kernel ends them with its first process, but not at that moment.
+ */
+export async function killTraces(
+  clock: Clock,
+  traces: BuildTraces,
+  namespaces: Set<string> = new Set(),
+): Promise<number> {
   const giveUpMs = clock.monotonicMs() + killMsMax;
   const killed = new Set<number>();
   for (let quiet = 0; quiet < 2 && clock.monotonicMs() < giveUpMs; ) {
     const found = findProcesses(traces);
+    for (const namespace of namespacesOf(found)) namespaces.add(namespace);
     for (const pid of found) {
       killed.add(pid);
       signal(pid);
     }
-    quiet = found.length === 0 ? quiet + 1 : 0;
-    if (quiet < 2) await clock.sleep(found.length === 0 ? 5 : 15);
+    const isQuiet = found.length === 0 && !isAnyIn(namespaces);
+    quiet = isQuiet ? quiet + 1 : 0;
+    if (quiet < 2) await clock.sleep(isQuiet ? 5 : 15);
   }
   return killed.size;
 }

@@ -12,14 +12,36 @@ export interface BuildTraces {
 
 /** Living processes that carry the marker or work in the folder; never this process itself. */
 export function findProcesses(traces: BuildTraces): number[] {
-  const found: number[] = [];
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const marked = traces.marker !== undefined && isMarked(pid, traces.marker);
-    if (marked || worksIn(pid, traces.folder)) found.push(pid);
+  return others().filter(
+    (pid) =>
+      (traces.marker !== undefined && isMarked(pid, traces.marker)) || worksIn(pid, traces.folder),
+  );
+}
+
+/** The process namespaces in which they live, without our own. */
+export function namespacesOf(pids: readonly number[]): Set<string> {
+  const namespaces = new Set(pids.map(namespaceOf));
+  namespaces.delete(namespaceOf('self'));
+  namespaces.delete('');
+  return namespaces;
+}
+
+/** True while a process lives in one of the namespaces. */
+export function isAnyIn(namespaces: ReadonlySet<string>): boolean {
+  return namespaces.size > 0 && others().some((pid) => namespaces.has(namespaceOf(pid)));
+}
+
+function others(): number[] {
+  const pids = readdirSync('/proc').map(Number);
+  return pids.filter((pid) => Number.isInteger(pid) && pid !== process.pid);
+}
+
+function namespaceOf(pid: number | 'self'): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return ''; // Gone, or another user's.
   }
-  return found;
 }
 
 function isMarked(pid: number, marker: string): boolean {
