@@ -25,8 +25,8 @@ const failure = {
   suggestion: 'Look at server.mjs:1.',
 } as const;
 
-/** The engine reports the one execution there is as failed. */
-async function fail(api: TestApi): Promise<void> {
+/** The engine reports the one execution there is as failed, or as canceled. */
+async function fail(api: TestApi, outcome: 'FAILED' | 'CANCELED' = 'FAILED'): Promise<void> {
   const { store, context } = api;
   const now = systemClock.now();
   await store.system('worker', (tx) => ensurePartitions(tx, now));
@@ -39,10 +39,14 @@ async function fail(api: TestApi): Promise<void> {
   const events: ExecutionEvent[] = parts.map(({ serviceId, stageId }, n) => ({
     kind: 'service_progressed',
     ...{ sequence: n + 1, at, stageId, serviceId },
-    progress: 'DEPLOY_FAILED',
-    explanation: { ...failure, lines: [...failure.lines] },
+    progress: outcome === 'FAILED' ? 'DEPLOY_FAILED' : 'CANCELED',
+    explanation: {
+      ...failure,
+      cause: outcome === 'FAILED' ? failure.cause : outcome,
+      lines: [...failure.lines],
+    },
   }));
-  const ended = { outcome: 'FAILED', summary: 'Failed: shop', isolation: 'T0' } as const;
+  const ended = { outcome, summary: 'Failed: shop', isolation: 'T0' } as const;
   events.push({ kind: 'execution_ended', sequence: events.length + 1, at, ...ended });
   const { id: executionId, clusterId } = execution;
   const batch = batchOf({ ...execution, epoch: 1, executionId }, events);
@@ -67,6 +71,19 @@ test('a failed deployment is explained in the history, the status and the list o
   expect(status.body).toMatchObject({ state: 'DEPLOYMENT_ERROR', failure });
   const releases = await api.get(`/application/${applicationId}/release`);
   expect(releases.body.results).toMatchObject([{ status: 'FAILED', failure }]);
+});
+
+test('who canceled a deployment stands in its history, whatever the engine says of its parts', async () => {
+  const api = await testApi();
+  const scene = new Scene(api);
+  const environmentId = await scene.environment();
+  await scene.application(environmentId);
+  await api.post(`/environment/${environmentId}/deploy`);
+  await api.post(`/environment/${environmentId}/cancelDeployment`);
+  await fail(api, 'CANCELED');
+  const { body } = await api.get(`/environment/${environmentId}/deploymentHistoryV2`);
+  expect(body.results[0]?.explanation).toMatch(/^Canceled by /);
+  expect(body.results[0]?.explanation).not.toContain(failure.suggestion);
 });
 
 test('whoever follows a push that a newer one took over is led on to the newest', async () => {

@@ -1,16 +1,26 @@
 import type { ControlReply } from '@pilotfish/contracts';
-import { Fault, type IncomingWebhookId, newId, systemClock } from '@pilotfish/kernel';
+import {
+  Fault,
+  type IncomingWebhookId,
+  newId,
+  type ServiceId,
+  systemClock,
+} from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import {
   appendAudit,
   ensurePartitions,
+  lockBranchHead,
   type Store,
+  saveHandledHead,
   tables,
   verifyAuditChain,
 } from '@pilotfish/store';
 import { testDatabase } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
 import { cancelExecution } from '../src/handlers/cancel-execution.ts';
+import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
+import { deployMissedPushes } from '../src/reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../src/reconcile/deps.ts';
 import { createBranchHealer } from '../src/reconcile/heal-branches.ts';
 import { moveStuckQueues, reissueUnreported } from '../src/reconcile/mend-executions.ts';
@@ -137,6 +147,36 @@ test('a git-server that is away is told when it stays away, once, and when it is
   isAway = true;
   await heal(never);
   expect(told()).toEqual(['heads could not be compared', 'heads are compared again']);
+});
+
+test('what was pushed during a deletion that was canceled is deployed, once', async () => {
+  const { store, sql, world, deps } = await newReconciler();
+  const { environmentId, serviceIds } = world;
+  await deployWorld(store, world, 1);
+  const [serviceId] = serviceIds as [ServiceId];
+  const deletion = { environmentId, services: [{ serviceId }], action: 'DELETE' } as const;
+  const outcome = await store.tenant(world.context, (tx) =>
+    enqueueExecution(tx, systemClock.now(), { ...deletion, origin: 'API', clientOrigin: 'API' }),
+  );
+  if (outcome.kind === 'refused') throw new Error(outcome.reason);
+  const [service] = await sql`select repository_key as key, branch from services`;
+  const [repositoryKey, branch] = [String(service?.key), String(service?.branch)];
+  await store.tenant(world.context, async (tx) => {
+    await lockBranchHead(tx, systemClock.now(), repositoryKey, branch);
+    await saveHandledHead(tx, systemClock.now(), { repositoryKey, branch, sha: sha(9) });
+  });
+  const requested = async () => {
+    const rows = await sql`select commit_sha as sha from execution_services where action = 'DEPLOY'
+      order by execution_id`;
+    return rows.map((row) => row.sha);
+  };
+  await deployMissedPushes(deps);
+  expect(await requested()).toEqual([sha(1)]);
+  await store.tenant(world.context, (tx) =>
+    cancelExecution(tx, systemClock.now(), { ...outcome, environmentId, force: false }),
+  );
+  await Promise.all([deployMissedPushes(deps), deployMissedPushes(deps)]);
+  expect(await requested()).toEqual([sha(1), sha(9)]);
 });
 
 test('an execution is issued again only when nobody reports it and the stream does not hold it', async () => {

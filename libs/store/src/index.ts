@@ -218,10 +218,12 @@ export {
 } from './repositories/variables.ts';
 export {
   listCanceling,
+  listMissedPushes,
   listPublished,
   listStuckEnvironments,
   listUnreported,
   listWatchedBranches,
+  type MissedPush,
   type WatchedBranch,
 } from './repositories/watch.ts';
 export {

@@ -6,6 +6,7 @@ import { messages } from '@pilotfish/contracts';
 import type { ClusterId } from '@pilotfish/kernel';
 import { createSourceAccess } from '../executions/source-access.ts';
 import { keyPurposes } from '../identity.ts';
+import { deployMissedPushes } from '../reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
 import { createBranchHealer } from '../reconcile/heal-branches.ts';
 import { createTransportKeeper } from '../reconcile/keep-transport.ts';
@@ -85,6 +86,7 @@ export function startReconciler(deps: ReconcileDeps): Reconciler {
       whileConnected(() => reissueUnreported(deps)),
     ),
     every('queues', 10, () => moveStuckQueues(deps)),
+    every('missed pushes', 10, () => deployMissedPushes(deps)),
     every(
       'cancels',
       2,

@@ -111,6 +111,8 @@ function serviceWire(
 function explanationOf(execution: ExecutionRow, rows: HistoryRows): string {
   const failures = rows.parts.flatMap(({ executionId, serviceId, failure }) => {
     if (executionId !== execution.id || failure === null) return [];
+    // Who canceled it, and for what, the execution knows better.
+    if (failure.cause === 'CANCELED' && execution.explanation !== '') return [];
     const name = rows.services.get(serviceId)?.name ?? serviceId;
     // What a program said of itself ends without a full stop.
     const summary = failure.summary.replace(/[^.!?]$/, '$&.');

@@ -46,5 +46,7 @@ function describeMatches(branch: string, sha: string, matches: readonly ServiceM
     started.length > 0 ? `deploys ${started.join(', ')}` : '',
     skipped.length > 0 ? `does not deploy ${skipped.join(', ')}` : '',
   ].filter((part) => part !== '');
-  return `Commit ${sha.slice(0, 8)} of branch ${branch} ${parts.join(' and ')}.`;
+  // What was refused is said behind it, with its reason.
+  const what = parts.length > 0 ? parts.join(' and ') : 'deploys nothing';
+  return `Commit ${sha.slice(0, 8)} of branch ${branch} ${what}.`;
 }

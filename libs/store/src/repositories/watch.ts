@@ -1,8 +1,9 @@
 /** What the reconcilers look for across tenants. */
-import type { EnvironmentId, OrganizationId } from '@pilotfish/kernel';
-import { and, asc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm';
+import type { EnvironmentId, OrganizationId, ServiceId } from '@pilotfish/kernel';
+import { and, asc, eq, gte, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm';
+import { branchHeads } from '../schema/deliveries.ts';
 import { environments, services } from '../schema/environments.ts';
-import { executions, outbox } from '../schema/executions.ts';
+import { executionServices, executions, outbox } from '../schema/executions.ts';
 import { clusters } from '../schema/fleet.ts';
 import type { SystemTransaction } from '../transactions.ts';
 import { type ExecutionRow, handedOutStatuses } from './executions.ts';
@@ -122,4 +123,55 @@ export async function listWatchedBranches(
     )
     .orderBy(asc(services.organizationId), asc(services.repositoryKey), asc(services.branch));
   return rows;
+}
+
+/** A service that was to be deleted, is not, and whose branch moved in between. */
+export interface MissedPush {
+  readonly organizationId: OrganizationId;
+  readonly environmentId: EnvironmentId;
+  readonly serviceId: ServiceId;
+  /** The head of its branch that was handled while it was to be deleted. */
+  readonly headSha: string;
+}
+
+/** Pushes that started nothing, because a deletion stood against them that was canceled since. */
+export async function listMissedPushes(
+  tx: SystemTransaction<'worker'>,
+): Promise<readonly MissedPush[]> {
+  return await tx.db
+    .select({
+      organizationId: services.organizationId,
+      environmentId: services.environmentId,
+      serviceId: services.id,
+      headSha: sql<string>`${branchHeads.handledSha}`,
+    })
+    .from(services)
+    .innerJoin(executions, eq(executions.id, services.lastExecutionId))
+    .innerJoin(
+      executionServices,
+      and(
+        eq(executionServices.executionId, executions.id),
+        eq(executionServices.serviceId, services.id),
+      ),
+    )
+    .innerJoin(
+      branchHeads,
+      and(
+        eq(branchHeads.organizationId, services.organizationId),
+        eq(branchHeads.repositoryKey, services.repositoryKey),
+        eq(branchHeads.branch, services.branch),
+      ),
+    )
+    .where(
+      and(
+        isNull(services.deletedAt),
+        eq(services.autoDeploy, true),
+        eq(services.state, 'CANCELED'),
+        eq(executionServices.action, 'DELETE'),
+        gte(branchHeads.handledAt, executions.queuedAt),
+        sql`${branchHeads.handledSha} is distinct from ${services.lastRequestedSha}`,
+        isNotNull(branchHeads.handledSha),
+      ),
+    )
+    .limit(rowsMax);
 }
