@@ -139,6 +139,9 @@ test('a push whose body is no JSON is told from one whose JSON is no push', () =
   expect(read('GITHUB', 'push', null)).toMatchObject({
     reason: 'The body is not a push event of GITHUB.',
   });
+  expect(read('GENERIC', 'push', { ref: 'refs/heads/main' })).toMatchObject({
+    reason: 'The body is not a push event of GENERIC: its field "after" is missing or wrong.',
+  });
 });
 
 test('every body, however broken, ends in a reading', () => {

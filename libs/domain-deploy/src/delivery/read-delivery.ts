@@ -41,7 +41,10 @@ export function readDelivery(delivery: RawDelivery): DeliveryReading {
   const json = parseJson(delivery.body);
   if (json === undefined) return ignored('The body is not JSON, which a push event must be.');
   const body = reader.schema.safeParse(json);
-  return body.success ? body.data : ignored(`The body is not a push event of ${provider}.`);
+  if (body.success) return body.data;
+  const field = body.error.issues[0]?.path.join('.') ?? '';
+  const why = field === '' ? '' : `: its field "${field}" is missing or wrong`;
+  return ignored(`The body is not a push event of ${provider}${why}.`);
 }
 
 /** What is said of an event that is no push. */

@@ -20,8 +20,17 @@ test('a sample that was deployed is waited for and needs no word', async () => {
 
 test('a sample that cannot be built does not keep the platform from being shown, and says why', async () => {
   const failure = { cause: 'PLATFORM', summary: 'The package registry does not answer.' };
-  expect(await warningsAbout({ state: 'BUILD_ERROR', failure })).toEqual([
+  const never = { service_deployment_status: 'NEVER_DEPLOYED' };
+  expect(await warningsAbout({ state: 'BUILD_ERROR', failure, ...never })).toEqual([
     'The API runs; the sample could not be deployed: The package registry does not answer.',
+  ]);
+});
+
+test('a sample whose last push failed is told as what serves on', async () => {
+  const failure = { cause: 'CRASHED_ON_START', summary: 'It ended with an error: on purpose' };
+  const served = { service_deployment_status: 'UP_TO_DATE' };
+  expect(await warningsAbout({ state: 'DEPLOYMENT_ERROR', failure, ...served })).toEqual([
+    "The sample's last deployment failed (It ended with an error: on purpose); the version before it serves.",
   ]);
 });
 

@@ -16,6 +16,7 @@ const settled = /^(DEPLOYED|RESTARTED|STOPPED|CANCELED|.*_ERROR)$/;
 
 interface Status {
   readonly state: string;
+  readonly service_deployment_status?: string;
   readonly failure?: { readonly summary: string } | null;
 }
 
@@ -39,7 +40,10 @@ export async function awaitDeployment(
   }
 }
 
-function describeState({ state, failure }: Status): string {
+function describeState({ state, failure, service_deployment_status }: Status): string {
   if (!failure) return `The sample's state is ${state}.`;
+  if (service_deployment_status !== 'NEVER_DEPLOYED') {
+    return `The sample's last deployment failed (${failure.summary}); the version before it serves.`;
+  }
   return `The API runs; the sample could not be deployed: ${failure.summary}`;
 }
