@@ -1,4 +1,5 @@
 import { messages } from '@pilotfish/contracts';
+import { toFault } from '@pilotfish/kernel';
 import { getService, listMissedPushes, lockEnvironment, type MissedPush } from '@pilotfish/store';
 import { systemContext } from '../executions/system-context.ts';
 import { enqueueExecution } from '../handlers/enqueue-execution.ts';
@@ -13,7 +14,14 @@ export async function deployMissedPushes(
   deps: Pick<ReconcileDeps, 'store' | 'bus' | 'clock' | 'logger'>,
 ): Promise<void> {
   const missed = await deps.store.system('worker', listMissedPushes);
-  for (const push of missed) await deployMissed(deps, push);
+  for (const push of missed) {
+    try {
+      await deployMissed(deps, push);
+    } catch (thrown) {
+      // The others are not to wait for it; it is looked at again.
+      deps.logger.warn({ err: toFault(thrown), ...push }, 'a missed push was not deployed');
+    }
+  }
 }
 
 async function deployMissed(

@@ -1,6 +1,7 @@
 /**
- * Executions that nobody reports on, and queues that stand still. NATS may have been wiped, an engine may have lost its journal, a replica may have died between two steps
- * that should have been one: all look the same from here, and are mended the same way.
+ * Executions that nobody reports on, and queues that stand still. NATS may have been wiped, an
+ * engine may have lost its journal, a replica may have died between two steps that should have been
+ * one: all look the same from here, and are mended the same way.
  */
 import type { StreamState } from '@pilotfish/bus';
 import { messages } from '@pilotfish/contracts';

@@ -4,8 +4,8 @@
  * One row at a time: claimed with its lock → the execution is read as it is now → secrets sealed →
  * published with an acknowledgement of JetStream → row deleted, all in one transaction. Killed
  * before the commit, the row is published again under the same message id, which the stream drops,
- * or the engine recognises. Rung by a doorbell, and looking by itself in case it was not heard: every second
- * while there is work or no NATS, else every five.
+ * or the engine recognises. Rung by a doorbell, and looking by itself in case it was not heard:
+ * every second while there is work or no NATS, else every five.
  */
 import { type Bus, taskMessageId } from '@pilotfish/bus';
 import { messages } from '@pilotfish/contracts';

@@ -146,6 +146,7 @@ export async function listMissedPushes(
       headSha: sql<string>`${branchHeads.handledSha}`,
     })
     .from(services)
+    .innerJoin(environments, eq(environments.id, services.environmentId))
     .innerJoin(executions, eq(executions.id, services.lastExecutionId))
     .innerJoin(
       executionServices,
@@ -164,6 +165,7 @@ export async function listMissedPushes(
     )
     .where(
       and(
+        isNull(environments.deletedAt),
         isNull(services.deletedAt),
         eq(services.autoDeploy, true),
         eq(services.state, 'CANCELED'),
