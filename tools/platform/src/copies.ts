@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { endProcess, isInterchangeable, type ServiceProcess } from './launch-service.ts';
-import type { PlatformDeps } from './platform.ts';
+import type { PlatformDeps } from './platform-deps.ts';
 import { assertPortsFree } from './ports.ts';
 import { environmentOf, type ServiceDefinition, servicesFor, type Wiring } from './services.ts';
 import { instanceName } from './state.ts';

@@ -4,44 +4,24 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, Fault } from '@pilotfish/kernel';
+import { Fault } from '@pilotfish/kernel';
 import { stopProcess } from '@pilotfish/servers';
 import { countStartedBefore, stopApplications } from './applications.ts';
-import type { BundleManifest } from './bundle/manifest.ts';
 import { type ConnectionFile, createConnectionFile } from './connection.ts';
 import { assertNothingInTheWay, type Copy, endReplacedSurvivors, listCopies } from './copies.ts';
 import { type Exclusion, findExclusion } from './engine-admission.ts';
 import { describeAdopted, describeFound, lookAround } from './found.ts';
 import type { Home } from './home.ts';
 import { defineServiceProcess } from './launch-service.ts';
-import type { LogFollower } from './log-follower.ts';
 import { runOneShot } from './one-shot.ts';
-import type { Ports } from './ports.ts';
-import type { Screen } from './screen.ts';
+import type { PlatformDeps } from './platform-deps.ts';
 import { type ApiClient, createApiClient } from './seed/api-client.ts';
 import { type Sample, seedSample } from './seed/seed.ts';
 import { type OpenServer, openNats, openPostgres } from './server-definitions.ts';
 import { coreApiEnv, environmentOf, supervisorSocket, urlOf, type Wiring } from './services.ts';
-import type { Settings } from './settings.ts';
 import type { RunnerState } from './state.ts';
 import { type ProcessDefinition, type SupervisedProcess, supervise } from './supervise.ts';
 import { awaitTransport, type TransportOptions } from './transport.ts';
-
-export interface PlatformDeps {
-  readonly settings: Settings;
-  /** Folder of the bundles and what is in it. */
-  readonly bundles: { readonly folder: string; readonly manifest: BundleManifest };
-  readonly env: NodeJS.ProcessEnv;
-  readonly home: Home;
-  /** Builds and releases of applications. */
-  readonly applicationsFolder: string;
-  readonly ports: Ports;
-  readonly state: RunnerState;
-  readonly screen: Screen;
-  readonly logs: LogFollower;
-  readonly clock: Clock;
-  readonly random: () => number;
-}
 
 /** Where everything is, once the platform is up. */
 export interface Addresses {
