@@ -14,16 +14,14 @@ test('the shell example of the document is a delivery that is taken', async () =
   const gateway = await startGateway({ databaseUrl: db.url });
   const text = await readFile(document, 'utf8');
   const example = /```sh\n(BODY=[\s\S]*?)```/.exec(text)?.[1] ?? '';
-  // The two commands that not every machine has, replaced by what they would print.
-  const script = example
-    .replace('$(git rev-parse main)', 'f'.repeat(40))
-    .replace('$(uuidgen)', 'from-a-shell');
+  const script = example.replace('$(git rev-parse main)', 'f'.repeat(40));
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
     env: { PATH: process.env.PATH ?? '', SECRET: secret, WEBHOOK_URL: gateway.webhook(id) },
   });
   const [row] = await db.sql`select id, provider_delivery_id, event from deliveries`;
   expect(JSON.parse(stdout)).toEqual({ id: row?.id });
-  expect(row).toMatchObject({ provider_delivery_id: 'from-a-shell', event: 'push' });
+  expect(row?.event).toBe('push');
+  expect(row?.provider_delivery_id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 });
 
 test("the document states each provider's limit", async () => {
