@@ -1,22 +1,16 @@
-/** What the API tells of deployments that did not end as they were meant to. */
-import type { ExecutionEvent } from '@pilotfish/contracts';
 import {
   type DeliveryId,
   type EnvironmentId,
   type ServiceId,
   systemClock,
 } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
-import { ensurePartitions, listExecutionServices, tables } from '@pilotfish/store';
+import { tables } from '@pilotfish/store';
 import { expect, test } from 'vitest';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
-import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { type TestApi, testApi } from './api.ts';
-import { batchOf } from './engine.ts';
 import { Scene } from './operations/scene.ts';
+import { reportEnd } from './report-end.ts';
 import { sha } from './world.ts';
-
-const logger = createLogger({ name: 'test', level: 'silent' });
 
 const failure = {
   cause: 'CRASHED_ON_START',
@@ -26,31 +20,21 @@ const failure = {
 } as const;
 
 /** The engine reports the one execution there is as failed, or as canceled. */
-async function fail(api: TestApi, outcome: 'FAILED' | 'CANCELED' = 'FAILED'): Promise<void> {
-  const { store, context } = api;
-  const now = systemClock.now();
-  await store.system('worker', (tx) => ensurePartitions(tx, now));
-  const { execution, parts } = await store.tenant(context, async (tx) => {
-    const [row] = await tx.db.select().from(tables.executions);
-    if (row === undefined) throw new Error('nothing was deployed');
-    return { execution: row, parts: await listExecutionServices(tx, [row.id]) };
-  });
-  const at = now.toString();
-  const events: ExecutionEvent[] = parts.map(({ serviceId, stageId }, n) => ({
-    kind: 'service_progressed',
-    ...{ sequence: n + 1, at, stageId, serviceId },
+async function fail(
+  { store, context }: TestApi,
+  outcome: 'FAILED' | 'CANCELED' = 'FAILED',
+): Promise<void> {
+  const [execution] = await store.tenant(context, (tx) => tx.db.select().from(tables.executions));
+  if (execution === undefined) throw new Error('nothing was deployed');
+  await reportEnd(store, context, execution.id, {
+    outcome,
     progress: outcome === 'FAILED' ? 'DEPLOY_FAILED' : 'CANCELED',
     explanation: {
       ...failure,
       cause: outcome === 'FAILED' ? failure.cause : outcome,
       lines: [...failure.lines],
     },
-  }));
-  const ended = { outcome, summary: 'Failed: shop', isolation: 'T0' } as const;
-  events.push({ kind: 'execution_ended', sequence: events.length + 1, at, ...ended });
-  const { id: executionId, clusterId } = execution;
-  const batch = batchOf({ ...execution, epoch: 1, executionId }, events);
-  await ingestBatches({ store, logger }, now, clusterId, executionId, [batch]);
+  });
 }
 
 test('a failed deployment is explained in the history, the status and the list of releases', async () => {

@@ -1,16 +1,9 @@
 import type { EventBatch, ExecutionEvent, ServiceProgress } from '@pilotfish/contracts';
-import {
-  type ExecutionId,
-  newId,
-  type ServiceId,
-  systemClock,
-  unreachable,
-} from '@pilotfish/kernel';
+import { type ExecutionId, newId, systemClock, unreachable } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import {
   ensurePartitions,
   getExecution,
-  listExecutionServices,
   listExecutionStages,
   type Store,
   tables,
@@ -19,10 +12,9 @@ import { testDatabase } from '@pilotfish/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cancelExecution } from '../src/handlers/cancel-execution.ts';
-import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { batchOf } from './engine.ts';
-import { deployWorld, newWorld, type World } from './world.ts';
+import { deployWorld, newWorld } from './world.ts';
 
 const logger = createLogger({ name: 'test', level: 'silent' });
 
@@ -261,75 +253,6 @@ test('two ingesters that get the same batches at the same time store them once',
   const state = await stateOf(store, to);
   expect(state.events).toEqual(events.map((event) => event.sequence));
   expect(state.execution[0]).toBe('SUCCEEDED');
-});
-
-/** Asks for a deletion, and answers how the engine reports that it was carried out. */
-async function requestDeletion(store: Store, world: World, services: ServiceId[] | 'all') {
-  const outcome = await store.tenant(world.context, (tx) =>
-    enqueueExecution(tx, systemClock.now(), {
-      environmentId: world.environmentId,
-      action: 'DELETE',
-      services: services === 'all' ? 'all' : services.map((serviceId) => ({ serviceId })),
-      origin: 'API',
-      clientOrigin: 'API',
-    }),
-  );
-  if (outcome.kind === 'refused') throw new Error(outcome.reason);
-  const { executionId } = outcome;
-  return async () => {
-    const read = await store.tenant(world.context, async (tx) => ({
-      execution: await getExecution(tx, executionId),
-      parts: await listExecutionServices(tx, [executionId]),
-    }));
-    const to = { world, executionId, execution: read.execution } as HandedOut;
-    const deleted = read.parts.map(({ stageId, serviceId }, index) => ({
-      kind: 'service_progressed' as const,
-      sequence: index + 2,
-      at,
-      stageId,
-      serviceId,
-      progress: 'DELETED' as const,
-    }));
-    const outcome = { outcome: 'SUCCEEDED', summary: 'Gone.', isolation: 'T0' } as const;
-    await ingest(store, to, [
-      batch(to, [
-        { kind: 'execution_started', sequence: 1, at },
-        ...deleted,
-        { kind: 'execution_ended', sequence: deleted.length + 2, at, ...outcome },
-      ]),
-    ]);
-  };
-}
-
-test('deleting an environment ends with it gone and its services with it', async () => {
-  const { store, sql } = await newDatabase();
-  const world = await newWorld(store);
-  const carryOut = await requestDeletion(store, world, 'all');
-  await carryOut();
-  const [row] = await sql`select e.deleted_at as environment, s.deleted_at as service, e.state
-    from environments e join services s on s.environment_id = e.id`;
-  expect(row).toMatchObject({ state: 'DELETED' });
-  expect([row?.environment, row?.service]).not.toContain(null);
-});
-
-test('a service that is deleted ahead of its environment does not take the rest along', async () => {
-  const { store, sql } = await newDatabase();
-  const world = await newWorld(store, { services: 2 });
-  const [one, two] = world.serviceIds as [ServiceId, ServiceId];
-  await sql`update services set state = 'DEPLOYED' where id = ${two}`;
-  const left = async () => {
-    const [environment] = await sql`select state, deleted_at is not null as gone from environments`;
-    const services = await sql`select id from services where deleted_at is null`;
-    return { ...environment, services: services.map(({ id }) => id) };
-  };
-  await (await requestDeletion(store, world, [one]))();
-  expect(await left()).toEqual({ state: 'DEPLOYED', gone: false, services: [two] });
-  const second = await requestDeletion(store, world, [two]);
-  const whole = await requestDeletion(store, world, 'all');
-  await second();
-  expect(await left()).toEqual({ state: 'DELETE_QUEUED', gone: false, services: [] });
-  await whole();
-  expect(await left()).toEqual({ state: 'DELETED', gone: true, services: [] });
 });
 
 test.each([

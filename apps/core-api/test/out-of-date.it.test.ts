@@ -1,48 +1,20 @@
-import type { ExecutionEvent } from '@pilotfish/contracts';
-import { systemClock } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
-import {
-  ensurePartitions,
-  listExecutionServices,
-  listOpenExecutions,
-  tables,
-} from '@pilotfish/store';
+import { listOpenExecutions, tables } from '@pilotfish/store';
 import { sql } from 'drizzle-orm';
 import { expect, test } from 'vitest';
-import { ingestBatches } from '../src/ingest/ingest-batches.ts';
 import { type TestApi, testApi } from './api.ts';
-import { batchOf } from './engine.ts';
 import { Scene } from './operations/scene.ts';
-
-const logger = createLogger({ name: 'test', level: 'silent' });
+import { reportEnd } from './report-end.ts';
 
 /** The engine reports how the oldest open execution ended. */
-async function finish(api: TestApi, outcome: 'SUCCEEDED' | 'FAILED'): Promise<void> {
-  const { store, context } = api;
-  const now = systemClock.now();
-  await store.system('worker', (tx) => ensurePartitions(tx, now));
-  const { execution, parts } = await store.tenant(context, async (tx) => {
+async function finish({ store, context }: TestApi, outcome: 'SUCCEEDED' | 'FAILED'): Promise<void> {
+  const open = await store.tenant(context, async (tx) => {
     const [environment] = await tx.db.select().from(tables.environments);
-    const [row] = environment === undefined ? [] : await listOpenExecutions(tx, environment.id);
-    if (row === undefined) throw new Error('nothing is open');
-    return { execution: row, parts: await listExecutionServices(tx, [row.id]) };
+    return environment === undefined ? [] : await listOpenExecutions(tx, environment.id);
   });
-  const at = now.toString();
+  const [oldest] = open;
+  if (oldest === undefined) throw new Error('nothing is open');
   const progress = outcome === 'SUCCEEDED' ? 'DEPLOYED' : 'DEPLOY_FAILED';
-  const events: ExecutionEvent[] = [
-    { kind: 'execution_started', sequence: 1, at },
-    ...parts.map(({ serviceId, stageId }, n) => ({
-      kind: 'service_progressed' as const,
-      ...({ sequence: n + 2, at, stageId, serviceId, progress } as const),
-    })),
-    {
-      kind: 'execution_ended',
-      ...{ sequence: parts.length + 2, at, outcome, summary: 'It ended.', isolation: 'T0' },
-    },
-  ];
-  const { id: executionId, clusterId } = execution;
-  const batch = batchOf({ ...execution, epoch: 1, executionId }, events);
-  await ingestBatches({ store, logger }, now, clusterId, executionId, [batch]);
+  await reportEnd(store, context, oldest.id, { outcome, progress });
 }
 
 test('a service is up to date when what runs has the configuration of today', async () => {

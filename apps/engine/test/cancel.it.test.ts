@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { type ClusterId, type EngineId, newId, systemClock } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
 import { type TestNats, testNats } from '@pilotfish/testing';
 import { createFakeTarget, type FakeTarget } from '@pilotfish/testing/fake-target';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Engine, type EngineDeps, startEngine } from '../src/engine.ts';
 import { type TestControlPlane, testControlPlane } from './control-plane.ts';
 import { aroundCommit, tempFolder } from './core.ts';
+import { engineDeps } from './engine-deps.ts';
 import { cancelOf, environmentTask, serviceTask, stageOf } from './tasks.ts';
 
 const clusterId = newId<ClusterId>();
@@ -21,30 +21,9 @@ let engine: Engine;
 
 /** One slot, so that what comes second waits in the stream. */
 async function start(change: Partial<EngineDeps> = {}): Promise<void> {
+  const journalFile = path.join(folder.path, 'journal.db');
   engine = await startEngine({
-    engineId,
-    clusterId,
-    version: 'test',
-    slots: 1,
-    journalFile: path.join(folder.path, 'journal.db'),
-    target,
-    logs: {
-      read: async () => ({ lines: [], oldestSequence: 0, newestSequence: 0 }),
-      async *follow(signal) {
-        yield [];
-        await systemClock.sleep(3_600_000, signal);
-      },
-    },
-    openSecrets: async () => ({ secrets: {}, sourcePassword: undefined }),
-    refusal: () => null,
-    onNoConnection: () => {},
-    onEnded: () => {},
-    onDeath: (error) => {
-      throw error;
-    },
-    clock: systemClock,
-    random: () => 0,
-    logger: createLogger({ name: 'engine', level: 'silent' }),
+    ...engineDeps({ engineId, clusterId, slots: 1, journalFile, target }),
     ...change,
   });
   const { bus } = await nats.engineBus({ engineId, clusterId });

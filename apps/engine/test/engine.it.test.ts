@@ -8,13 +8,13 @@ import {
   type ServiceId,
   systemClock,
 } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
 import { type TestNats, testNats } from '@pilotfish/testing';
 import { createFakeTarget, type FakeTarget } from '@pilotfish/testing/fake-target';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Engine, type EngineDeps, startEngine } from '../src/engine.ts';
 import { type TestControlPlane, testControlPlane } from './control-plane.ts';
 import { tempFolder } from './core.ts';
+import { engineDeps } from './engine-deps.ts';
 import { environmentTask, serviceTask, stageOf } from './tasks.ts';
 
 const clusterId = newId<ClusterId>();
@@ -27,33 +27,10 @@ let target: FakeTarget;
 let folder: ReturnType<typeof tempFolder>;
 let engine: Engine;
 
-const noLogs: EngineDeps['logs'] = {
-  read: async () => ({ lines: [], oldestSequence: 0, newestSequence: 0 }),
-  async *follow(signal) {
-    yield [];
-    await systemClock.sleep(3_600_000, signal);
-  },
-};
-
 async function start(change: Partial<EngineDeps> = {}): Promise<Engine> {
+  const journalFile = path.join(folder.path, 'journal.db');
   engine = await startEngine({
-    engineId,
-    clusterId,
-    version: 'test',
-    slots: 2,
-    journalFile: path.join(folder.path, 'journal.db'),
-    target,
-    logs: noLogs,
-    openSecrets: async () => ({ secrets: {}, sourcePassword: undefined }),
-    refusal: () => null,
-    onNoConnection: () => {},
-    onEnded: () => {},
-    onDeath: (error) => {
-      throw error;
-    },
-    clock: systemClock,
-    random: () => 0,
-    logger: createLogger({ name: 'engine', level: 'silent' }),
+    ...engineDeps({ engineId, clusterId, slots: 2, journalFile, target }),
     ...change,
   });
   const { bus } = await nats.engineBus({ engineId, clusterId });

@@ -9,6 +9,17 @@ beforeEach(async () => {
 });
 afterEach(() => fixture.close());
 
+type StandIn = Awaited<ReturnType<typeof startWebSocketGateway>>;
+
+/** What a push of main prints whose delivery started an execution. */
+async function push(sockets: StandIn) {
+  fixture.alsoClose(sockets);
+  fixture.coreApi.delivery = deliveryWithExecution();
+  const { url } = await fixture.start({ webSocketUrl: sockets.url });
+  const work = await fixture.workTree();
+  return await fixture.git(work, 'push', fixture.remote(url), 'main');
+}
+
 describe('the pusher reads the log of the deployment', () => {
   test('line by line to its end, across a reconnect, each line once', async () => {
     const asked: (string | null)[] = [];
@@ -23,11 +34,7 @@ describe('the pusher reads the log of the deployment', () => {
       const end = { execution_id: ids.execution, outcome: 'SUCCEEDED' } as never;
       send(line(3, 'healthy'), line(4, 'done', { execution_ended: end }));
     });
-    fixture.alsoClose(sockets);
-    fixture.coreApi.delivery = deliveryWithExecution();
-    const { url } = await fixture.start({ webSocketUrl: sockets.url });
-    const work = await fixture.workTree();
-    const { code, output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    const { code, output } = await push(sockets);
     expect(code, output).toBe(0);
     const lines = output
       .split('\n')
@@ -55,11 +62,7 @@ describe('the pusher reads the log of the deployment', () => {
       const end = { execution_id: ids.execution, outcome: 'FAILED' } as never;
       socket.send(JSON.stringify([line(1, '', { error }), line(2, '', { execution_ended: end })]));
     });
-    fixture.alsoClose(sockets);
-    fixture.coreApi.delivery = deliveryWithExecution();
-    const { url } = await fixture.start({ webSocketUrl: sockets.url });
-    const work = await fixture.workTree();
-    const { code, output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    const { code, output } = await push(sockets);
     expect(code, output).toBe(0);
     expect(output).toContain('✗ The build ended with exit code 1.');
     expect(output).toContain('Error: x is not defined');
@@ -80,11 +83,7 @@ describe('the pusher reads the log of the deployment', () => {
       const text = next === undefined ? 'healthy' : 'Never started: request 7 stands for it.';
       socket.send(JSON.stringify([line(1, text, { execution_ended: end })]));
     });
-    fixture.alsoClose(sockets);
-    fixture.coreApi.delivery = deliveryWithExecution();
-    const { url } = await fixture.start({ webSocketUrl: sockets.url });
-    const work = await fixture.workTree();
-    const { code, output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    const { code, output } = await push(sockets);
     expect(code, output).toBe(0);
     expect(followed).toEqual([ids.execution, ids.newer, ids.newest]);
     expect(output.match(/Taken over by a newer request: its log follows\./g)).toHaveLength(2);
@@ -97,11 +96,7 @@ describe('the pusher reads the log of the deployment', () => {
       const end = { execution_id: ids.execution, outcome: 'CANCELED' } as never;
       socket.send(JSON.stringify([line(1, 'Canceled by Ada.', { execution_ended: end })]));
     });
-    fixture.alsoClose(sockets);
-    fixture.coreApi.delivery = deliveryWithExecution();
-    const { url } = await fixture.start({ webSocketUrl: sockets.url });
-    const work = await fixture.workTree();
-    const { output } = await fixture.git(work, 'push', fixture.remote(url), 'main');
+    const { output } = await push(sockets);
     expect(output).toContain('The deployment was canceled. What was live before still is.');
     expect(output).not.toContain('Taken over');
   });

@@ -137,6 +137,8 @@ class ResendingPublisher implements Publisher {
         const through = execution.durableSequence;
         if (after >= through || this.#closing.signal.aborted || !bus.isConnected()) return;
         const rows = await journal.readEvents(executionId, after, batchEventsMax);
+        // Under the attempt of a reissue meanwhile, these would come ahead of its first.
+        if (this.#progressOf(execution) !== progress) return;
         const events = nextBatch({ rows, after, through, now: clock.now() });
         const last = events.at(-1)?.sequence;
         if (last === undefined) return;

@@ -71,9 +71,11 @@ test('the outcome is one sentence a branch that names what started and why the r
     head,
     () => null,
   );
-  expect(
-    describeOutcome([{ kind: 'matched', branch: 'main', headSha: head.headSha, matches }]),
-  ).toBe(
+  const moved = { kind: 'matched', branch: 'main', headSha: head.headSha } as const;
+  expect(describeOutcome([{ ...moved, matches }])).toBe(
     'Commit ffffffff of branch main deploys api and does not deploy docs (automatic deployment is off).',
+  );
+  expect(describeOutcome([{ ...moved, matches: [] }])).toBe(
+    'Commit ffffffff of branch main deploys nothing.',
   );
 });

