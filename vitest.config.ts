@@ -15,7 +15,8 @@ const seed = Number(process.env.PILOTFISH_SEED);
 
 const neverTests = ['**/node_modules/**', '**/dist/**', '**/.pilotfish/**', '**/fixtures/**'];
 
-const conditions = ['@pilotfish/source', 'node', 'import', 'module', 'default'];
+// Not `import`: Vitest hands these to Node, which would then give ES modules to `require`.
+const conditions = ['@pilotfish/source', 'node'];
 
 interface ProjectLimits {
   /** Runs once before the project's first test. */

@@ -1,10 +1,9 @@
 /**
  * The durable step of the webhook-gateway: one statement, one fsync for a whole batch. It is the
  * part of the store that the gateway uses, under a database role that can write deliveries and read
- * none of them back.
+ * none of them back. What it costs, and what was tried: docs/adr/0005-the-durable-step.md.
  */
 import {
-  assert,
   type DeliveryId,
   type IncomingWebhookId,
   newId,
@@ -12,6 +11,8 @@ import {
 } from '@pilotfish/kernel';
 import type { Sql } from 'postgres';
 import { databaseErrorOf, toDatabaseFault, toOpeningFault } from './database-errors.ts';
+import { type InboxRow, insertRows, keyOf, selectIds } from './inbox/append.ts';
+import { type InboxConnections, openInboxConnections } from './inbox/connections.ts';
 import { requireSchema } from './migrate.ts';
 import type { StoreOptions } from './open-store.ts';
 import { connect } from './open-store.ts';
@@ -67,6 +68,8 @@ export interface Inbox {
 }
 
 export interface InboxOptions extends StoreOptions {
+  /** Connections for batches, beside the `max` of all else: one per batch at work; 2 unless told. */
+  readonly batchesMax?: number;
   /** Makes the ids of deliveries; UUIDv7 unless told. */
   readonly makeId?: () => DeliveryId;
 }
@@ -80,8 +83,10 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
     const [row] = await sql<{ other: boolean }[]>`
       select exists (select from pg_roles where rolname = ${role} and rolname <> current_user
         and pg_has_role(current_user, oid, 'MEMBER')) as other`;
+    const taken = row?.other ? role : null;
+    const connections = await openInboxConnections({ ...options, sql, role: taken });
     const makeId = options.makeId ?? (() => newId<DeliveryId>());
-    return createInbox(sql, row?.other ? role : null, makeId);
+    return createInbox({ sql, role: taken, connections, makeId });
   } catch (thrown) {
     await sql.end({ timeout: 1 });
     throw toOpeningFault(sql, thrown);
@@ -95,19 +100,38 @@ const idTaken = '23505';
 /** One repair for each of the two, and the try without. */
 const triesMax = 3;
 
-function createInbox(sql: Sql, role: string | null, makeId: () => DeliveryId): Inbox {
+interface InboxDeps {
+  readonly sql: Sql;
+  readonly role: string | null;
+  readonly connections: InboxConnections;
+  readonly makeId: () => DeliveryId;
+}
+
+function createInbox({ sql, role, connections, makeId }: InboxDeps): Inbox {
   async function append(batch: readonly NewDelivery[]): Promise<readonly AppendedDelivery[]> {
-    const rows = batch.map((delivery) => ({ ...delivery, id: makeId() }));
-    const stored = await insert(sql, role, rows);
-    return rows.map(({ id, incomingWebhookId, providerDeliveryId }) => {
-      const found = stored.get(`${incomingWebhookId}/${providerDeliveryId}`);
-      assert(found !== undefined, 'every delivery of a batch is stored');
-      return { id: found, isNew: found === id };
+    const rows = new Map<string, InboxRow>();
+    const keys = batch.map((delivery) => {
+      const key = keyOf(delivery);
+      if (!rows.has(key)) rows.set(key, { ...delivery, id: makeId() });
+      return key;
+    });
+    const sorted = [...rows.keys()].sort().map((key) => rows.get(key) as InboxRow);
+    const isAllNew = (await insertRows(connections, sorted)) === batch.length;
+    const stored = isAllNew ? null : await selectIds(connections, sorted);
+    const seen = new Set<string>();
+    return keys.map((key) => {
+      const own = rows.get(key)?.id;
+      const id = stored === null ? own : stored.get(key);
+      if (id === undefined) throw new VanishedDelivery();
+      const isNew = id === own && !seen.has(key);
+      seen.add(key);
+      return { id, isNew };
     });
   }
 
   /** Makes good what kept a batch from being stored; false where nothing can be done about it. */
   async function repair(batch: readonly NewDelivery[], thrown: unknown): Promise<boolean> {
+    if (thrown instanceof VanishedDelivery) return true;
     const code = databaseErrorOf(thrown)?.code;
     if (code === noPartition) {
       const days = batch.map(({ receivedAt }) => dayOf(receivedAt).toString()).sort();
@@ -146,71 +170,15 @@ function createInbox(sql: Sql, role: string | null, makeId: () => DeliveryId): I
         throw toDatabaseFault(thrown);
       }
     },
-    close: () => sql.end({ timeout: 5 }),
+    async close() {
+      await Promise.all([sql.end({ timeout: 5 }), connections.close()]);
+    },
   };
 }
 
-type Row = NewDelivery & { readonly id: DeliveryId };
-
-/**
- * One statement: the deliveries that are new, their payloads, and the ids of all. A conflicting row
- * of a transaction that is still under way is waited for; one that was committed after this
- * statement's snapshot is invisible to its `select`, hence the second question for what is missing.
- */
-async function insert(
-  sql: Sql,
-  role: string | null,
-  rows: readonly Row[],
-): Promise<Map<string, DeliveryId>> {
-  return await sql.begin(async (tx) => {
-    await tx`select ${role === null ? tx`null` : tx`set_config('role', ${role}, true)`},
-      set_config('pilotfish.system', 'on', true), set_config('synchronous_commit', 'on', true)`;
-    // In order of the key, so that two batches with the same repeats cannot wait for each other.
-    const sorted = [...rows].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-    const found = await tx<{ id: DeliveryId; hook: string; key: string }[]>`
-      with input as (
-        select * from unnest(
-          ${sorted.map((r) => r.id)}::uuid[], ${sorted.map((r) => r.organizationId)}::uuid[],
-          ${sorted.map((r) => r.incomingWebhookId)}::uuid[],
-          ${sorted.map((r) => r.providerDeliveryId)}::text[], ${sorted.map((r) => r.event)}::text[],
-          ${sorted.map((r) => r.receivedAt.toString())}::timestamptz[],
-          ${sorted.map((r) => dayOf(r.receivedAt).toString())}::date[],
-          ${sorted.map((r) => r.trace ?? null)}::text[],
-          ${sorted.map((r) => JSON.stringify(r.headers))}::text[],
-          ${sorted.map((r) => Buffer.from(r.body).toString('hex'))}::text[]
-        ) as t (id, organization_id, hook, key, event, received_at, day, trace, headers, body)
-      ), added as (
-        insert into deliveries (id, organization_id, incoming_webhook_id, provider_delivery_id,
-          event, received_at, next_attempt_at, day, trace)
-        select distinct on (hook, key) id, organization_id, hook, key, event, received_at,
-          received_at, day, trace
-        from input order by hook, key, id
-        on conflict (incoming_webhook_id, provider_delivery_id) do nothing
-        returning id, incoming_webhook_id as hook, provider_delivery_id as key
-      ), stored as (
-        insert into delivery_payloads (delivery_id, day, organization_id, headers, body)
-        select input.id, input.day, input.organization_id, input.headers::jsonb,
-          decode(input.body, 'hex')
-        from input join added using (id)
-      )
-      select id, hook, key from added`;
-    const ids = new Map(found.map((row) => [`${row.hook}/${row.key}`, row.id]));
-    const missing = rows.filter((row) => !ids.has(keyOf(row)));
-    if (missing.length > 0) {
-      const earlier = await tx<{ id: DeliveryId; hook: string; key: string }[]>`
-        select d.id, d.incoming_webhook_id as hook, d.provider_delivery_id as key
-        from deliveries d
-        join unnest(${missing.map((r) => r.incomingWebhookId)}::uuid[],
-          ${missing.map((r) => r.providerDeliveryId)}::text[]) as m (hook, key)
-          on d.incoming_webhook_id = m.hook and d.provider_delivery_id = m.key`;
-      for (const row of earlier) ids.set(`${row.hook}/${row.key}`, row.id);
-    }
-    return ids;
-  });
-}
-
-function keyOf(row: Pick<NewDelivery, 'incomingWebhookId' | 'providerDeliveryId'>): string {
-  return `${row.incomingWebhookId}/${row.providerDeliveryId}`;
+/** A repeat whose first one expired between the two questions: it is a new delivery by now. */
+class VanishedDelivery extends Error {
+  override readonly name = 'VanishedDelivery';
 }
 
 async function findHook(

@@ -19,7 +19,7 @@ import { watchStatements } from './watch-statements.ts';
 const conflictRetriesMax = 3;
 
 /** How long one attempt to connect may take. */
-const connectSecondsMax = 2;
+export const connectSecondsMax = 2;
 
 /** How long a transaction may wait to begin: for a connection, and for the database's first word. */
 const beginMsMax = 3000;
@@ -97,8 +97,14 @@ export function connect(options: StoreOptions): Sql {
   });
 }
 
-function statementMsMax({ statementSecondsMax = 30 }: StoreOptions): number {
+/** When the server cuts a statement. */
+export function statementMsMax({ statementSecondsMax = 30 }: StoreOptions): number {
   return statementSecondsMax * 1000;
+}
+
+/** When a server that cut nothing counts as hanging. */
+export function answerMsMax(options: StoreOptions): number {
+  return statementMsMax(options) + cutMsMax;
 }
 
 /** The pause before a connection is tried again, by the number of failures in a row. */
@@ -132,12 +138,11 @@ async function availableRoles(sql: Sql, prefix: string): Promise<DatabaseRoles> 
 }
 
 function storeOf(options: StoreOptions, first: Sql, roles: DatabaseRoles): Store {
-  const answerMsMax = statementMsMax(options) + cutMsMax;
   let client = first;
   let begin = open(first);
 
   function open(opened: Sql): Transact {
-    watchStatements(opened, answerMsMax, () => replace(opened));
+    watchStatements(opened, answerMsMax(options), () => replace(opened));
     const db = drizzle(opened, { schema });
     return boundedBegin((work) => db.transaction(work));
   }

@@ -1,0 +1,92 @@
+/** The statements of the durable step. */
+import type { DeliveryId } from '@pilotfish/kernel';
+import type { NewDelivery } from '../inbox.ts';
+import { bytea, encodeArray, text, timestamptz, uuid } from './binary-array.ts';
+import type { InboxConnections } from './connections.ts';
+
+/** A delivery with the id under which it is stored, unless it is a repeat. */
+export type InboxRow = NewDelivery & { readonly id: DeliveryId };
+
+/**
+ * The deliveries that are new with their payloads, and how many they are; one statement, so one
+ * commit and one fsync. The conflict names its key: without a target, `do nothing` would swallow a
+ * clash of row ids as well, and with it an acknowledged payload.
+ */
+const insertNew = {
+  name: 'inbox_insert',
+  text: `with added as (
+      insert into deliveries (id, organization_id, incoming_webhook_id, provider_delivery_id,
+        event, received_at, next_attempt_at, day, trace)
+      select id, organization_id, hook, key, event, received_at, received_at,
+        (received_at at time zone 'UTC')::date, trace
+      from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
+        $7::text[]) as t (id, organization_id, hook, key, event, received_at, trace)
+      on conflict (incoming_webhook_id, provider_delivery_id) do nothing
+      returning id
+    ), stored as (
+      insert into delivery_payloads (delivery_id, day, organization_id, headers, body)
+      select id, (received_at at time zone 'UTC')::date, organization_id, headers::jsonb, body
+      from unnest($1::uuid[], $6::timestamptz[], $2::uuid[], $8::text[], $9::bytea[])
+        as t (id, received_at, organization_id, headers, body)
+      where id in (select id from added)
+    )
+    select count(*)::int as new from added`,
+} as const;
+
+/** The ids under which deliveries are stored, by their keys. */
+const selectStored = {
+  name: 'inbox_select',
+  text: `select d.id, d.incoming_webhook_id as hook, d.provider_delivery_id as key
+    from unnest($1::uuid[], $2::text[]) as t (hook, key)
+    join deliveries d on d.incoming_webhook_id = t.hook and d.provider_delivery_id = t.key`,
+} as const;
+
+/** What makes it the same delivery. */
+export function keyOf(row: Pick<NewDelivery, 'incomingWebhookId' | 'providerDeliveryId'>): string {
+  return `${row.incomingWebhookId}/${row.providerDeliveryId}`;
+}
+
+/**
+ * Stores those rows whose key is new, and answers how many that were. On disk when it resolves.
+ *
+ * @param rows of distinct keys, in order of them: two batches with the same repeats wait for each
+ * other, and in another order would do so for ever
+ */
+export async function insertRows(
+  connections: InboxConnections,
+  rows: readonly InboxRow[],
+): Promise<number> {
+  const result = await connections.query<{ new: number }>({
+    ...insertNew,
+    values: [
+      encodeArray(uuid, rows, (row) => row.id),
+      encodeArray(uuid, rows, (row) => row.organizationId),
+      encodeArray(uuid, rows, (row) => row.incomingWebhookId),
+      encodeArray(text, rows, (row) => row.providerDeliveryId),
+      encodeArray(text, rows, (row) => row.event),
+      encodeArray(timestamptz, rows, (row) => row.receivedAt.epochMilliseconds),
+      encodeArray(text, rows, (row) => row.trace ?? null),
+      encodeArray(text, rows, (row) => JSON.stringify(row.headers)),
+      encodeArray(bytea, rows, (row) => row.body),
+    ],
+  });
+  return result[0]?.new ?? 0;
+}
+
+/**
+ * Ids by key. What another transaction stored is there as well: who conflicts with one that is under
+ * way waits for its end, and what can be read was flushed before.
+ */
+export async function selectIds(
+  connections: InboxConnections,
+  rows: readonly InboxRow[],
+): Promise<ReadonlyMap<string, DeliveryId>> {
+  const found = await connections.query<{ id: DeliveryId; hook: string; key: string }>({
+    ...selectStored,
+    values: [
+      encodeArray(uuid, rows, (row) => row.incomingWebhookId),
+      encodeArray(text, rows, (row) => row.providerDeliveryId),
+    ],
+  });
+  return new Map(found.map(({ id, hook, key }) => [`${hook}/${key}`, id]));
+}

@@ -1,0 +1,113 @@
+/**
+ * The connections by which batches are stored. The driver of the rest of the store sends every
+ * parameter as text; this one sends a Buffer as it is, which is all that it is here for.
+ */
+import type { ConnectionOptions } from 'node:tls';
+import { Fault } from '@pilotfish/kernel';
+import pg from 'pg';
+import type { Sql } from 'postgres';
+import {
+  answerMsMax,
+  connectSecondsMax,
+  type StoreOptions,
+  statementMsMax,
+} from '../open-store.ts';
+
+export interface Statement {
+  /** Prepared once per connection under this name. */
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly Buffer[];
+}
+
+export interface InboxConnections {
+  /** One statement, and with it one transaction. @throws the database's error, or a Fault `unavailable` */
+  query<Row>(statement: Statement): Promise<readonly Row[]>;
+  close(): Promise<void>;
+}
+
+export interface InboxConnectionsOptions extends StoreOptions {
+  /** A client that has reached the database: where it is, as whom, and whether by TLS. */
+  readonly sql: Sql;
+  /** One per batch at work; 2 unless told. */
+  readonly batchesMax?: number;
+  /** The role to take; null to stay who logged in. */
+  readonly role: string | null;
+}
+
+/** A batch is held in memory while it is joined with what of it was new; beyond, it goes to a file. */
+const workMemory = '32MB';
+
+export async function openInboxConnections(
+  options: InboxConnectionsOptions,
+): Promise<InboxConnections> {
+  const { sql, role } = options;
+  const { host, port, user, pass, database } = sql.options;
+  // Its types say text only; it may be given a function as well.
+  const password = await passwordOf(pass);
+  // Of the session and not of each transaction: that saves a round trip for each batch. What an
+  // operator sets for the role or the database is overruled by it.
+  const settings = {
+    synchronous_commit: 'on',
+    'pilotfish.system': 'on',
+    work_mem: workMemory,
+    timezone: 'UTC',
+    statement_timeout: String(statementMsMax(options)),
+    ...(role === null ? {} : { role }),
+  };
+  const pool = new pg.Pool({
+    host: host[0],
+    port: port[0],
+    user,
+    database,
+    ...(password === null ? {} : { password }),
+    ssl: (await usesTls(sql)) ? tlsOptions(sql) : false,
+    application_name: options.name,
+    max: options.batchesMax ?? 2,
+    connectionTimeoutMillis: connectSecondsMax * 1000,
+    query_timeout: answerMsMax(options),
+    keepAlive: true,
+    options: Object.entries(settings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
+  } as pg.PoolConfig);
+  // An idle connection that breaks is dropped by the pool; whoever asks next gets a new one.
+  pool.on('error', () => undefined);
+  return {
+    async query<Row>({ name, text, values }: Statement) {
+      try {
+        const { rows } = await pool.query({ name, text, values: [...values] });
+        return rows as Row[];
+      } catch (thrown) {
+        throw asFault(thrown);
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** This driver's own errors, of a connection that broke or does not answer, have no code. */
+function asFault(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof TypeError || 'code' in thrown) return thrown;
+  const internal = thrown.message;
+  return new Fault('unavailable', 'The database does not answer', { internal, cause: thrown });
+}
+
+async function passwordOf(
+  pass: string | null | (() => string | Promise<string>),
+): Promise<string | null> {
+  return typeof pass === 'function' ? await pass() : pass;
+}
+
+async function usesTls(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ ssl: boolean }[]>`
+    select ssl from pg_stat_ssl where pid = pg_backend_pid()`;
+  return row?.ssl ?? false;
+}
+
+/** As the other driver reads `sslmode`: only `verify-full` asks whose certificate it is. */
+function tlsOptions(sql: Sql): ConnectionOptions {
+  const { ssl } = sql.options;
+  if (typeof ssl === 'object') return ssl;
+  return ssl === 'verify-full' ? {} : { rejectUnauthorized: false };
+}
