@@ -1,18 +1,18 @@
 import { type Bus, connectionCheck } from '@pilotfish/bus';
-import { DeliveryReceipt, messages } from '@pilotfish/contracts';
+import { messages } from '@pilotfish/contracts';
 import { buildServer, type HttpServer } from '@pilotfish/http';
 import { type Clock, systemClock } from '@pilotfish/kernel';
 import type { Health, Logger, Metrics } from '@pilotfish/runtime';
 import type { AppendedDelivery, Inbox, NewDelivery } from '@pilotfish/store';
-import type { FastifyInstance } from 'fastify';
-import { z } from 'zod';
 import { createBatcher } from './batcher.ts';
 import { createByteBudget } from './byte-budget.ts';
-import { type ReceiveDeps, receiveDelivery } from './handlers/receive-delivery.ts';
+import type { HeldDelivery } from './handlers/receive-delivery.ts';
 import { createHookCache, type FindHook } from './hooks.ts';
 import { createGatewayMetrics } from './metrics.ts';
-import { bodyBytesMax } from './providers/providers.ts';
+import { createRateLimit } from './rate-limit.ts';
+import { createSenderAddress } from './sender-address.ts';
 import { createStoreGate } from './store-gate.ts';
+import { createStoredLines, createWebhookRoute } from './webhook-route.ts';
 
 export interface AppDeps {
   readonly logger: Logger;
@@ -23,31 +23,48 @@ export interface AppDeps {
   readonly findHook: FindHook;
   /** Only to ring a doorbell; whether it works decides nothing here. */
   readonly bus: Pick<Bus, 'ring' | 'state'>;
-  /** Bodies in memory together, in bytes. */
-  readonly bodyBytesTotalMax: number;
+  readonly limits: GatewayLimits;
   readonly clock?: Clock;
 }
 
+export interface GatewayLimits {
+  /** Bodies in memory together, in bytes. */
+  readonly bodyBytesTotalMax: number;
+  /** Deliveries per second of one webhook and of one address; 0 for no limit. */
+  readonly hookPerSecondMax: number;
+  readonly addressPerSecondMax: number;
+  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
 /** Two batches at work: one travels while the other is fsynced. */
-const batching = { batchItemsMax: 200, batchBytesMax: 8 * 1024 * 1024, inFlightMax: 2 };
-const queueItemsMax = 5000;
+const batching = {
+  batchItemsMax: 200,
+  batchBytesMax: 8 * 1024 * 1024,
+  inFlightMax: 2,
+  itemsMax: 5000,
+  // Providers give up after ten seconds; an answer must come before.
+  answerMsMax: 8000,
+};
 
 /** The gateway, listening to nothing yet. */
 export function buildApp(deps: AppDeps): HttpServer {
-  const { clock = systemClock, health, inbox, logger } = deps;
+  const { clock = systemClock, health, inbox, limits, logger } = deps;
   const gate = createStoreGate({ ping: () => inbox.ping(), clock, logger });
-  const budget = createByteBudget(deps.bodyBytesTotalMax);
-  const batches = createBatcher<NewDelivery, AppendedDelivery>({
-    run: (batch) => appendAndRing(batch),
-    bytesOf: ({ body }) => body.length,
+  const budget = createByteBudget(limits.bodyBytesTotalMax);
+  const batches = createBatcher<HeldDelivery, AppendedDelivery>({
+    run: (batch) => appendAndRing(batch.map(({ delivery }) => delivery)),
+    ownerOf: ({ delivery }) => delivery.organizationId,
+    bytesOf: ({ delivery }) => delivery.body.length,
+    // Not with the answer, which may come earlier: until then the body is in memory.
+    onOver: ({ reservation }) => reservation.release(),
+    clock,
     ...batching,
-    queueItemsMax,
   });
   const metrics = createGatewayMetrics(deps.metrics, {
     bodyBytes: () => budget.usedBytes(),
     waiting: () => batches.waiting(),
   });
-  const hooks = createHookCache({ findHook: deps.findHook, clock });
 
   async function appendAndRing(
     batch: readonly NewDelivery[],
@@ -60,41 +77,36 @@ export function buildApp(deps: AppDeps): HttpServer {
     return stored;
   }
 
+  let isClosing = false;
   const app = buildServer({
     name: 'webhook-gateway',
     logger,
     health,
     metrics: deps.metrics,
-    bodyBytesMax,
+    rawRoute: createWebhookRoute({
+      hooks: createHookCache({ findHook: deps.findHook, clock }),
+      batches,
+      budget,
+      gate,
+      metrics,
+      clock,
+      logger,
+      lines: createStoredLines({ clock, logger }),
+      senderAddressOf: createSenderAddress(limits.trustedProxies),
+      addressLimit: createRateLimit(clock, limits.addressPerSecondMax),
+      hookLimit: createRateLimit(clock, limits.hookPerSecondMax),
+      isClosing: () => isClosing,
+    }),
   });
   health.register('postgres', (signal) => gate.check(signal));
   // Without it a delivery is durable all the same, and found a little later.
   health.register('nats', connectionCheck(deps.bus), { isOptional: true });
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
   app.addHook('onClose', async () => {
     await batches.idle();
     await gate.close();
   });
-  addWebhookRoute(app, { hooks, batches, budget, gate, metrics, clock });
   return app;
-}
-
-function addWebhookRoute(app: HttpServer, deps: ReceiveDeps): void {
-  void app.register(async (scope: FastifyInstance) => {
-    // The handler reads the raw bytes itself: nothing is parsed before it is verified and durable.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    scope.route<{ Params: { hookId: string } }>({
-      method: 'POST',
-      url: '/webhook/:hookId',
-      config: { permission: { public: 'the sender proves itself by its signature' } },
-      schema: { response: { 202: DeliveryReceipt }, params: z.object({ hookId: z.string() }) },
-      handler: async (request, reply) => {
-        const { params, raw, trace } = request;
-        const { hookId } = params;
-        const { id, isNew } = await receiveDelivery(deps, { hookId, raw, trace });
-        request.log.info({ deliveryId: id, hookId, isNew, trace }, 'delivery stored');
-        return await reply.status(202).send({ id });
-      },
-    });
-  });
 }

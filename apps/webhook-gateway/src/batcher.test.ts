@@ -1,9 +1,17 @@
-import { Fault } from '@pilotfish/kernel';
+import { Fault, systemClock } from '@pilotfish/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBatcher } from './batcher.ts';
 
-const limits = { batchItemsMax: 5, batchBytesMax: 100, inFlightMax: 2, queueItemsMax: 50 };
+const limits = {
+  batchItemsMax: 5,
+  batchBytesMax: 100,
+  inFlightMax: 2,
+  itemsMax: 100,
+  answerMsMax: 60_000,
+  ownerOf: () => '',
+  clock: systemClock,
+};
 
 /** A durable step that a test finishes by hand. */
 function controlled() {
@@ -66,13 +74,15 @@ test('every item is answered with its own result, and no batch exceeds a limit',
 test('one item more than the queue holds is refused, and the others are not', async () => {
   const { run, runs } = controlled();
   const batcher = createBatcher({ run, bytesOf: () => 1, ...limits });
-  const all = Array.from({ length: limits.queueItemsMax + 2 }, (_value, item) => batcher.add(item));
+  // Half of the queue: the other half is for who else may come. Two are at work.
+  const length = limits.itemsMax / 2 + 2;
+  const all = Array.from({ length }, (_value, item) => batcher.add(item));
   await expect(batcher.add(99)).rejects.toMatchObject({ code: 'overloaded' });
   while (batcher.waiting() > 0 || runs.some(({ batch }) => batch.length > 0)) {
     for (const { finish } of runs.splice(0)) finish();
     await settle();
   }
-  expect((await Promise.all(all)).length).toBe(limits.queueItemsMax + 2);
+  expect(await Promise.all(all)).toHaveLength(length);
 });
 
 test('an item that cannot be stored does not take its neighbours along', async () => {
@@ -109,4 +119,21 @@ test('a database that is away fails the whole batch once, without trying each it
   for (const { finish } of runs.splice(0)) finish(away);
   expect((await settled).every(({ status }) => status === 'rejected')).toBe(true);
   expect(runs).toEqual([]);
+});
+
+test('who waits too long is answered, and what he brought is given back when its batch is over', async () => {
+  const { run, runs } = controlled();
+  const over: number[] = [];
+  const batcher = createBatcher({
+    run,
+    bytesOf: () => 1,
+    ...limits,
+    answerMsMax: 1,
+    onOver: (item: number) => over.push(item),
+  });
+  await expect(batcher.add(1)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(over).toEqual([]);
+  runs[0]!.finish();
+  await batcher.idle();
+  expect(over).toEqual([1]);
 });

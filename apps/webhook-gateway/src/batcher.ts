@@ -1,19 +1,23 @@
-import { Fault, toFault } from '@pilotfish/kernel';
+import { type Clock, Fault, toFault } from '@pilotfish/kernel';
+import { createFairQueue, type FairQueueOptions } from './fair-queue.ts';
 
-export interface BatcherOptions<Item, Result> {
+export interface BatcherOptions<Item, Result> extends FairQueueOptions<Item> {
   /** Answers for each item, in the same order. */
   readonly run: (batch: readonly Item[]) => Promise<readonly Result[]>;
-  readonly bytesOf: (item: Item) => number;
-  readonly batchItemsMax: number;
-  readonly batchBytesMax: number;
   /** Batches at work side by side. */
   readonly inFlightMax: number;
-  /** Items that wait for a batch; one more is refused. */
-  readonly queueItemsMax: number;
+  /** How long an item may take from `add` to its answer. */
+  readonly answerMsMax: number;
+  readonly clock: Clock;
+  /** Called once for each item, when nothing works on it any more: maybe later than its answer. */
+  readonly onOver?: (item: Item) => void;
 }
 
 export interface Batcher<Item, Result> {
-  /** @throws Fault `overloaded` where the queue is full, and what `run` throws */
+  /**
+   * @throws Fault `overloaded` where the item's owner has too much waiting, `unavailable` where the
+   * answer took too long (the item may be stored all the same), and what `run` throws
+   */
   add(item: Item): Promise<Result>;
   /** Items that wait for a batch. */
   waiting(): number;
@@ -23,9 +27,13 @@ export interface Batcher<Item, Result> {
 
 interface Entry<Item, Result> {
   readonly item: Item;
+  readonly addedMs: number;
   resolve(result: Result): void;
   reject(error: unknown): void;
 }
+
+/** How exactly `answerMsMax` is kept. */
+const lookEveryMs = 250;
 
 /**
  * Puts together what arrives at the same time. No timer: an item that finds a free place starts a
@@ -35,18 +43,28 @@ interface Entry<Item, Result> {
 export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
 ): Batcher<Item, Result> {
-  const queue: Entry<Item, Result>[] = [];
+  const { clock, inFlightMax, onOver, ownerOf, bytesOf } = options;
+  const queue = createFairQueue<Entry<Item, Result>>({
+    ...options,
+    ownerOf: ({ item }) => ownerOf(item),
+    bytesOf: ({ item }) => bytesOf(item),
+  });
+  const overdue = createDeadline<Entry<Item, Result>>(options);
   const idleListeners: (() => void)[] = [];
   let inFlight = 0;
 
   function flush(): void {
-    while (inFlight < options.inFlightMax && queue.length > 0) {
-      const batch = takeBatch(queue, options);
+    while (inFlight < inFlightMax && queue.size() > 0) {
+      const batch = queue.takeBatch();
       inFlight += 1;
       void runBatch(batch, options).then(() => {
         inFlight -= 1;
+        for (const entry of batch) {
+          overdue.forget(entry);
+          onOver?.(entry.item);
+        }
         flush();
-        if (inFlight === 0 && queue.length === 0) {
+        if (inFlight === 0 && queue.size() === 0) {
           for (const listener of idleListeners.splice(0)) listener();
         }
       });
@@ -54,36 +72,62 @@ export function createBatcher<Item, Result>(
   }
 
   return {
-    add(item) {
-      if (queue.length >= options.queueItemsMax) {
-        return Promise.reject(new Fault('overloaded', 'Too many deliveries at once'));
-      }
-      const { promise, resolve, reject } = Promise.withResolvers<Result>();
-      queue.push({ item, resolve, reject });
-      flush();
-      return promise;
-    },
-    waiting: () => queue.length,
+    add: (item) =>
+      new Promise<Result>((resolve, reject) => {
+        const entry = { item, addedMs: clock.monotonicMs(), resolve, reject };
+        try {
+          queue.push(entry);
+        } catch (error) {
+          onOver?.(item);
+          throw error;
+        }
+        overdue.watch(entry);
+        flush();
+      }),
+    waiting: () => queue.size(),
     idle() {
-      if (inFlight === 0 && queue.length === 0) return Promise.resolve();
+      if (inFlight === 0 && queue.size() === 0) return Promise.resolve();
       return new Promise((resolve) => idleListeners.push(resolve));
     },
   };
 }
 
-/** The oldest entries that fit together; at least one, however large it is. */
-function takeBatch<Item, Result>(
-  queue: Entry<Item, Result>[],
-  options: BatcherOptions<Item, Result>,
-): Entry<Item, Result>[] {
-  let count = 0;
-  let bytes = 0;
-  for (const { item } of queue) {
-    bytes += options.bytesOf(item);
-    if (count > 0 && (count >= options.batchItemsMax || bytes > options.batchBytesMax)) break;
-    count += 1;
+interface Overdue {
+  readonly addedMs: number;
+  reject(error: unknown): void;
+}
+
+/** Rejects what is not answered in time. One look for all: a timer per item would cost more than it. */
+function createDeadline<Entry extends Overdue>(options: {
+  readonly clock: Clock;
+  readonly answerMsMax: number;
+}) {
+  const { clock, answerMsMax } = options;
+  const unanswered = new Set<Entry>();
+  let isLooking = false;
+
+  async function look(): Promise<void> {
+    isLooking = true;
+    while (unanswered.size > 0) {
+      await clock.sleep(lookEveryMs);
+      const addedBeforeMs = clock.monotonicMs() - answerMsMax;
+      for (const entry of unanswered) {
+        // Oldest first: who comes behind is younger.
+        if (entry.addedMs > addedBeforeMs) break;
+        unanswered.delete(entry);
+        entry.reject(new Fault('unavailable', 'The delivery could not be stored in time'));
+      }
+    }
+    isLooking = false;
   }
-  return queue.splice(0, count);
+
+  return {
+    watch(entry: Entry) {
+      unanswered.add(entry);
+      if (!isLooking) void look();
+    },
+    forget: (entry: Entry) => unanswered.delete(entry),
+  };
 }
 
 /** Settles every entry; never rejects. */

@@ -1,5 +1,6 @@
 import { fields, tracingFields } from '@pilotfish/runtime';
 import { z } from 'zod';
+import { isAddressOrNetwork } from './sender-address.ts';
 
 /** Everything that configures this process; read once, in main.ts. */
 export const Config = z.object({
@@ -41,6 +42,28 @@ export const Config = z.object({
     .whole(50, 16_384)
     .default(128)
     .describe('Bodies in memory together, in MiB; beyond it senders are told to come back'),
+  WEBHOOK_GATEWAY_HOOK_PER_SECOND_MAX: fields
+    .whole(0, 1_000_000)
+    .default(1000)
+    .describe(
+      'Deliveries of one webhook per second in each replica, twice as many at once; beyond it its senders are told to come back. 0 for no limit',
+    ),
+  // A provider sends for all of its customers from a few addresses.
+  WEBHOOK_GATEWAY_ADDRESS_PER_SECOND_MAX: fields
+    .whole(0, 1_000_000)
+    .default(5000)
+    .describe('The same for one address that sends, or one IPv6 network of 64 bits'),
+  WEBHOOK_GATEWAY_TRUSTED_PROXIES: fields
+    .list()
+    .pipe(
+      z.array(
+        z.string().refine(isAddressOrNetwork, 'must be addresses or networks, such as 10.0.0.0/8'),
+      ),
+    )
+    .prefault('')
+    .describe(
+      'Addresses and networks of proxies in front, separated by commas: who sends is then read from their X-Forwarded-For',
+    ),
   LOG_LEVEL: fields.logLevel().default('info').describe('Lines below this level are not written'),
   ...tracingFields,
 });

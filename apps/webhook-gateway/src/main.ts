@@ -40,7 +40,12 @@ await runService({
       inbox,
       findHook: createFindHook({ inbox, keys, logger }),
       bus,
-      bodyBytesTotalMax: config.WEBHOOK_GATEWAY_BODY_MEBIBYTES_MAX * 1024 * 1024,
+      limits: {
+        bodyBytesTotalMax: config.WEBHOOK_GATEWAY_BODY_MEBIBYTES_MAX * 1024 * 1024,
+        hookPerSecondMax: config.WEBHOOK_GATEWAY_HOOK_PER_SECOND_MAX,
+        addressPerSecondMax: config.WEBHOOK_GATEWAY_ADDRESS_PER_SECOND_MAX,
+        trustedProxies: config.WEBHOOK_GATEWAY_TRUSTED_PROXIES,
+      },
     });
     await listen(app, {
       host: config.WEBHOOK_GATEWAY_HOST,

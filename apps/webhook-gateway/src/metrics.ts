@@ -1,3 +1,4 @@
+import { requestDuration } from '@pilotfish/http';
 import type { CounterMetric, HistogramMetric, Metrics } from '@pilotfish/runtime';
 import type { Provider } from './providers/providers.ts';
 
@@ -14,6 +15,9 @@ export type Outcome =
 
 export interface GatewayMetrics {
   count(provider: Provider | 'unknown', outcome: Outcome): void;
+  throttled(scope: 'hook' | 'address'): void;
+  /** From the head of a request to its answer. */
+  receiveSeconds(seconds: number, status: number): void;
   readonly appendSeconds: HistogramMetric;
   readonly batchDeliveries: HistogramMetric;
 }
@@ -37,7 +41,16 @@ export function createGatewayMetrics(
     help: 'Verified deliveries that wait for a batch',
     read: read.waiting,
   });
+  const throttled = metrics.counter({
+    name: 'pilotfish_webhook_throttled_total',
+    help: 'Requests refused because one webhook or one address sent too many',
+    labels: ['scope'],
+  });
+  const duration = metrics.histogram(requestDuration);
   return {
+    throttled: (scope) => throttled.add(1, { scope }),
+    receiveSeconds: (seconds, status) =>
+      duration.observe(seconds, { method: 'POST', route: '/webhook/:hookId', status }),
     count: (provider, outcome) => deliveries.add(1, { provider, outcome }),
     appendSeconds: metrics.histogram({
       name: 'pilotfish_webhook_append_seconds',

@@ -17,13 +17,15 @@ export interface ReadBody {
  */
 export async function readBody(
   request: IncomingMessage,
-  limits: { readonly budget: ByteBudget; readonly bytesMax: number },
+  limits: { readonly budget: ByteBudget; readonly owner: string; readonly bytesMax: number },
 ): Promise<ReadBody> {
-  const { budget, bytesMax } = limits;
+  const { budget, owner, bytesMax } = limits;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bytesMax) throw tooLarge();
-  if (!budget.hasRoomFor(announced)) throw new Fault('overloaded', 'Too many deliveries at once');
-  const reservation = budget.reserve();
+  if (!budget.hasRoomFor(owner, announced)) {
+    throw new Fault('overloaded', 'Too many deliveries at once');
+  }
+  const reservation = budget.reserve(owner);
   try {
     return { body: await collect(request, bytesMax, reservation), reservation };
   } catch (error) {
@@ -53,7 +55,7 @@ function collect(
   };
   const onEnd = () => {
     finish();
-    resolve(Buffer.concat(chunks, bytes));
+    resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes));
   };
   const onGone = () => {
     finish();

@@ -60,7 +60,8 @@ export interface TestGateway {
 export interface GatewayOptions {
   readonly databaseUrl: string;
   readonly bus?: AppDeps['bus'];
-  readonly bodyBytesTotalMax?: number;
+  /** No limits of rate unless told. */
+  readonly limits?: Partial<AppDeps['limits']>;
   /** Changes the durable step. */
   readonly wrap?: (inbox: Inbox) => Pick<Inbox, 'append' | 'ping'>;
 }
@@ -76,7 +77,13 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     inbox: options.wrap?.(inbox) ?? inbox,
     findHook: createFindHook({ inbox, keys, logger }),
     bus: options.bus ?? { ring: () => undefined, state: () => 'connected' },
-    bodyBytesTotalMax: options.bodyBytesTotalMax ?? 64 * 1024 * 1024,
+    limits: {
+      bodyBytesTotalMax: 64 * 1024 * 1024,
+      hookPerSecondMax: 0,
+      addressPerSecondMax: 0,
+      trustedProxies: [],
+      ...options.limits,
+    },
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(async () => {

@@ -52,7 +52,7 @@ test('an overload is answered with 503 before memory grows, and passes', async (
   const { promise: mayStore, resolve: store } = Promise.withResolvers<void>();
   const gateway = await startGateway({
     databaseUrl: db.url,
-    bodyBytesTotalMax: 4 * 1024 * 1024,
+    limits: { bodyBytesTotalMax: 4 * 1024 * 1024 },
     wrap: (inbox: Inbox) => ({
       ping: () => inbox.ping(),
       async append(batch) {

@@ -2,7 +2,7 @@
  * The Fastify instance of every HTTP service: declared permissions, trace and principal of each
  * request, problems as answers, health, metrics, and documentation where a service has some.
  */
-
+import type { RequestListener } from 'node:http';
 import { Fault } from '@pilotfish/kernel';
 import {
   childTraceparent,
@@ -31,6 +31,7 @@ import type { HttpServer } from './http-server.ts';
 import { isPublic, type Principal, type RoutePermission } from './permission.ts';
 import { addProbes } from './probes.ts';
 import { problemOf, requestFault, retryAfterSeconds } from './problem.ts';
+import { createRawServer, type RawRoute } from './raw-route.ts';
 import { refuseUnstorableText } from './storable-text.ts';
 
 declare module 'fastify' {
@@ -69,6 +70,8 @@ export interface ServerDeps {
   readonly bodyBytesMax?: number;
   /** How long a client may take to send one request, 30 seconds unless told; 0 for no limit. */
   readonly requestMsMax?: number;
+  /** Answered before all others. */
+  readonly rawRoute?: RawRoute;
 }
 
 /** Where it is not told of others, Fastify loads its compilers of JSON schemas, used or not. */
@@ -86,17 +89,22 @@ function refuseCompiler(): never {
  * `config.permission`; registering one without it throws, so that the service does not start.
  */
 export function buildServer(deps: ServerDeps): HttpServer {
+  const { rawRoute, requestMsMax = 30_000 } = deps;
   const app: HttpServer = Fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: deps.bodyBytesMax ?? 1024 * 1024,
-    requestTimeout: deps.requestMsMax ?? 30_000,
+    requestTimeout: requestMsMax,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true },
     // What fails before there is a route, or even a request, is answered like anything else.
     frameworkErrors: answerProblem,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
     schemaController: { compilersFactory: noOtherCompilers },
+    ...(rawRoute && {
+      serverFactory: (others: RequestListener) =>
+        createRawServer(rawRoute, others, { requestMsMax }),
+    }),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -132,12 +140,15 @@ function requirePermission(route: RouteOptions, deps: ServerDeps): void {
   }
 }
 
+/** The metric of every route; a raw route observes it by itself. */
+export const requestDuration = {
+  name: 'http_request_duration_seconds',
+  help: 'Time from the request to the end of its answer',
+  labels: ['method', 'route', 'status'],
+} as const;
+
 function addRequestHooks(app: HttpServer, deps: ServerDeps): void {
-  const duration = deps.metrics.histogram({
-    name: 'http_request_duration_seconds',
-    help: 'Time from the request to the end of its answer',
-    labels: ['method', 'route', 'status'],
-  });
+  const duration = deps.metrics.histogram(requestDuration);
   app.addHook('onRequest', async (request) => {
     beginTrace(request);
     const { permission } = request.routeOptions.config;

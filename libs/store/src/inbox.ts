@@ -9,10 +9,16 @@ import {
   newId,
   type OrganizationId,
 } from '@pilotfish/kernel';
-import type { Sql } from 'postgres';
 import { databaseErrorOf, toDatabaseFault, toOpeningFault } from './database-errors.ts';
-import { type InboxRow, insertRows, keyOf, selectIds } from './inbox/append.ts';
 import { type InboxConnections, openInboxConnections } from './inbox/connections.ts';
+import {
+  ensurePartitions,
+  findHook,
+  type InboxRow,
+  insertRows,
+  keyOf,
+  selectIds,
+} from './inbox/statements.ts';
 import { requireSchema } from './migrate.ts';
 import type { StoreOptions } from './open-store.ts';
 import { connect } from './open-store.ts';
@@ -68,8 +74,6 @@ export interface Inbox {
 }
 
 export interface InboxOptions extends StoreOptions {
-  /** Connections for batches, beside the `max` of all else: one per batch at work; 2 unless told. */
-  readonly batchesMax?: number;
   /** Makes the ids of deliveries; UUIDv7 unless told. */
   readonly makeId?: () => DeliveryId;
 }
@@ -85,11 +89,11 @@ export async function openInbox(options: InboxOptions): Promise<Inbox> {
         and pg_has_role(current_user, oid, 'MEMBER')) as other`;
     const taken = row?.other ? role : null;
     const connections = await openInboxConnections({ ...options, sql, role: taken });
-    const makeId = options.makeId ?? (() => newId<DeliveryId>());
-    return createInbox({ sql, role: taken, connections, makeId });
+    return createInbox(connections, options.makeId ?? (() => newId<DeliveryId>()));
   } catch (thrown) {
-    await sql.end({ timeout: 1 });
     throw toOpeningFault(sql, thrown);
+  } finally {
+    await sql.end({ timeout: 1 });
   }
 }
 
@@ -100,14 +104,7 @@ const idTaken = '23505';
 /** One repair for each of the two, and the try without. */
 const triesMax = 3;
 
-interface InboxDeps {
-  readonly sql: Sql;
-  readonly role: string | null;
-  readonly connections: InboxConnections;
-  readonly makeId: () => DeliveryId;
-}
-
-function createInbox({ sql, role, connections, makeId }: InboxDeps): Inbox {
+function createInbox(connections: InboxConnections, makeId: () => DeliveryId): Inbox {
   async function append(batch: readonly NewDelivery[]): Promise<readonly AppendedDelivery[]> {
     const rows = new Map<string, InboxRow>();
     const keys = batch.map((delivery) => {
@@ -135,7 +132,7 @@ function createInbox({ sql, role, connections, makeId }: InboxDeps): Inbox {
     const code = databaseErrorOf(thrown)?.code;
     if (code === noPartition) {
       const days = batch.map(({ receivedAt }) => dayOf(receivedAt).toString()).sort();
-      await sql`select pilotfish_ensure_partitions(${days[0] ?? ''}::date, ${days.at(-1) ?? ''}::date)`;
+      await ensurePartitions(connections, days[0] ?? '', days.at(-1) ?? '');
     }
     return code === noPartition || code === idTaken;
   }
@@ -143,7 +140,7 @@ function createInbox({ sql, role, connections, makeId }: InboxDeps): Inbox {
   return {
     async findHook(id) {
       try {
-        return await findHook(sql, role, id);
+        return await findHook(connections, id);
       } catch (thrown) {
         throw toDatabaseFault(thrown);
       }
@@ -165,55 +162,16 @@ function createInbox({ sql, role, connections, makeId }: InboxDeps): Inbox {
     },
     async ping() {
       try {
-        await sql`select 1`;
+        await connections.query({ name: 'inbox_ping', text: 'select 1', values: [] });
       } catch (thrown) {
         throw toDatabaseFault(thrown);
       }
     },
-    async close() {
-      await Promise.all([sql.end({ timeout: 5 }), connections.close()]);
-    },
+    close: () => connections.close(),
   };
 }
 
 /** A repeat whose first one expired between the two questions: it is a new delivery by now. */
 class VanishedDelivery extends Error {
   override readonly name = 'VanishedDelivery';
-}
-
-async function findHook(
-  sql: Sql,
-  role: string | null,
-  id: IncomingWebhookId,
-): Promise<HookSecrets | null> {
-  return await sql.begin(async (tx) => {
-    await tx`select ${role === null ? tx`null` : tx`set_config('role', ${role}, true)`},
-      set_config('pilotfish.system', 'on', true)`;
-    const [row] = await tx<
-      {
-        id: IncomingWebhookId;
-        organization_id: OrganizationId;
-        provider: string;
-        secret_ciphertext: Uint8Array;
-        secret_version: number;
-        previous_secret_ciphertext: Uint8Array | null;
-        previous_secret_valid_until: Date | null;
-      }[]
-    >`select w.id, w.organization_id, w.provider, w.secret_ciphertext, w.secret_version,
-        w.previous_secret_ciphertext, w.previous_secret_valid_until
-      from incoming_webhooks w join organizations o on o.id = w.organization_id
-      where w.id = ${id} and w.deleted_at is null and o.deleted_at is null`;
-    if (row === undefined) return null;
-    const until = row.previous_secret_valid_until;
-    return {
-      id: row.id,
-      organizationId: row.organization_id,
-      provider: row.provider,
-      secretCiphertext: row.secret_ciphertext,
-      secretVersion: row.secret_version,
-      previousSecretCiphertext: row.previous_secret_ciphertext,
-      previousSecretValidUntil:
-        until === null ? null : Temporal.Instant.fromEpochMilliseconds(until.getTime()),
-    };
-  });
 }

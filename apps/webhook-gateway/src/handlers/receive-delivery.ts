@@ -1,37 +1,50 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
-import { type Clock, Fault, type FaultCode, toFault } from '@pilotfish/kernel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Clock, Fault } from '@pilotfish/kernel';
 import type { AppendedDelivery, NewDelivery } from '@pilotfish/store';
 import type { Batcher } from '../batcher.ts';
-import type { ByteBudget } from '../byte-budget.ts';
+import type { ByteBudget, Reservation } from '../byte-budget.ts';
 import { deliveryKeyOf } from '../delivery-id.ts';
 import { type Hook, type HookCache, secretsOf } from '../hooks.ts';
-import type { GatewayMetrics, Outcome } from '../metrics.ts';
+import type { GatewayMetrics } from '../metrics.ts';
 import { bodyBytesMax, keptHeaders, type Provider, providers } from '../providers/providers.ts';
-import { type ReadBody, readBody } from '../read-body.ts';
+import type { RateLimit } from '../rate-limit.ts';
+import { readBody } from '../read-body.ts';
+import type { SenderAddressOf } from '../sender-address.ts';
 import type { StoreGate } from '../store-gate.ts';
+
+/** A verified delivery on its way into the inbox, with the memory that it holds until it is there. */
+export interface HeldDelivery {
+  readonly delivery: NewDelivery;
+  readonly reservation: Reservation;
+}
 
 export interface ReceiveDeps {
   readonly hooks: HookCache;
-  readonly batches: Pick<Batcher<NewDelivery, AppendedDelivery>, 'add'>;
+  readonly batches: Pick<Batcher<HeldDelivery, AppendedDelivery>, 'add'>;
   readonly budget: ByteBudget;
   readonly gate: StoreGate;
-  readonly metrics: GatewayMetrics;
+  readonly metrics: Pick<GatewayMetrics, 'throttled'>;
   readonly clock: Clock;
+  readonly senderAddressOf: SenderAddressOf;
+  readonly addressLimit: RateLimit;
+  readonly hookLimit: RateLimit;
 }
 
 export interface Request {
   readonly hookId: string;
   readonly raw: IncomingMessage;
+  readonly response: Pick<ServerResponse, 'writeContinue'>;
   /** W3C `traceparent`; goes with the delivery to whatever it starts. */
   readonly trace: string;
+  /** Filled in as it becomes known, also where the delivery is refused. */
+  provider: Provider | 'unknown';
 }
-
-/** Providers give up after ten seconds; an answer must come before. */
-const storeMsMax = 8000;
 
 /** What a webhook that does not exist is verified against, so that it takes as long. */
 const nobody = { provider: 'GENERIC', secrets: [randomBytes(32).toString('base64')] } as const;
+/** Whose requests for webhooks that do not exist are. */
+const unknownOwner = 'unknown';
 
 /**
  * One request to a webhook: verified over its raw bytes, then durable, then answered. The body is
@@ -45,51 +58,76 @@ export async function receiveDelivery(
   deps: ReceiveDeps,
   request: Request,
 ): Promise<AppendedDelivery> {
-  const seen: { provider: Provider | 'unknown' } = { provider: 'unknown' };
+  const { gate, hooks, budget } = deps;
+  const { raw } = request;
+  gate.assertUp();
   try {
-    const stored = await receive(deps, request, seen);
-    deps.metrics.count(seen.provider, stored.isNew ? 'stored' : 'duplicate');
-    return stored;
-  } catch (error) {
-    deps.metrics.count(seen.provider, outcomeOf(error));
-    throw error;
-  }
-}
-
-async function receive(
-  deps: ReceiveDeps,
-  { hookId, raw, trace }: Request,
-  seen: { provider: Provider | 'unknown' },
-): Promise<AppendedDelivery> {
-  deps.gate.assertUp();
-  const hook = await findHook(deps, hookId);
-  seen.provider = hook?.provider ?? 'unknown';
-  const read = await readBody(raw, { budget: deps.budget, bytesMax: bodyBytesMax });
-  try {
-    assertSigned(deps, hook, raw, read.body);
-  } catch (error) {
-    read.reservation.release();
-    throw error;
-  }
-  return await append(deps, read, deliveryOf(deps, hook, raw, read.body, trace));
-}
-
-async function findHook({ gate, hooks }: ReceiveDeps, hookId: string): Promise<Hook | null> {
-  try {
-    return await hooks.find(hookId);
+    assertAddressWithin(deps, raw);
+    const found = hooks.find(request.hookId);
+    const hook = found instanceof Promise ? await found : found;
+    request.provider = hook?.provider ?? 'unknown';
+    const owner = hook?.organizationId ?? unknownOwner;
+    assertHookWithin(deps, hook?.id ?? unknownOwner);
+    if (raw.headers.expect !== undefined) request.response.writeContinue();
+    const { body, reservation } = await readBody(raw, { budget, owner, bytesMax: bodyBytesMax });
+    return await deps.batches.add({
+      delivery: verify(deps, request, hook, { body, reservation }),
+      reservation,
+    });
   } catch (error) {
     gate.report(error);
     throw error;
   }
 }
 
-function assertSigned(
+/** Before anything that costs more than looking at the request's head. */
+function assertAddressWithin(deps: ReceiveDeps, raw: IncomingMessage): void {
+  if (deps.addressLimit.take(deps.senderAddressOf(raw))) return;
+  deps.metrics.throttled('address');
+  throw new Fault('overloaded', 'Too many deliveries from this address at once');
+}
+
+function assertHookWithin(deps: ReceiveDeps, key: string): void {
+  if (deps.hookLimit.take(key)) return;
+  deps.metrics.throttled('hook');
+  throw new Fault('overloaded', 'Too many deliveries to this webhook at once');
+}
+
+/** The delivery, once its signature is right; where it is not, its memory is given back. */
+function verify(
   { clock }: ReceiveDeps,
+  { raw, trace }: Request,
+  hook: Hook | null,
+  { body, reservation }: { readonly body: Buffer; readonly reservation: Reservation },
+): NewDelivery {
+  const now = clock.now();
+  try {
+    assertSigned(hook, raw, body, now);
+  } catch (error) {
+    reservation.release();
+    throw error;
+  }
+  const rules = providers[hook.provider];
+  const event = rules.event(raw.headers).slice(0, 200);
+  const senderId = rules.deliveryId(raw.headers);
+  return {
+    organizationId: hook.organizationId,
+    incomingWebhookId: hook.id,
+    providerDeliveryId: deliveryKeyOf({ senderId, event, body, now }),
+    event,
+    receivedAt: now,
+    trace,
+    headers: keptHeaders(rules, raw.headers),
+    body,
+  };
+}
+
+function assertSigned(
   hook: Hook | null,
   { headers }: IncomingMessage,
   body: Buffer,
+  now: Temporal.Instant,
 ): asserts hook is Hook {
-  const now = clock.now();
   const rules = providers[hook?.provider ?? nobody.provider];
   const secrets = hook ? secretsOf(hook, now) : nobody.secrets;
   if (!rules.verify({ headers, body, secrets, now }) || !hook) {
@@ -99,63 +137,4 @@ function assertSigned(
   if (body.length > rules.bodyBytesMax) {
     throw new Fault('too_large', `${hook.provider} sends at most ${rules.bodyBytesMax} bytes`);
   }
-}
-
-function deliveryOf(
-  { clock }: ReceiveDeps,
-  hook: Hook,
-  { headers }: IncomingMessage,
-  body: Buffer,
-  trace: string,
-): NewDelivery {
-  const rules = providers[hook.provider];
-  const now = clock.now();
-  const event = rules.event(headers).slice(0, 200);
-  const senderId = rules.deliveryId(headers);
-  return {
-    organizationId: hook.organizationId,
-    incomingWebhookId: hook.id,
-    providerDeliveryId: deliveryKeyOf({ senderId, event, body, now }),
-    event,
-    receivedAt: now,
-    trace,
-    headers: keptHeaders(rules, headers),
-    body,
-  };
-}
-
-async function append(
-  { batches, clock, gate }: ReceiveDeps,
-  { reservation }: ReadBody,
-  delivery: NewDelivery,
-): Promise<AppendedDelivery> {
-  const answered = new AbortController();
-  const late = clock.sleep(storeMsMax, answered.signal).then(() => {
-    throw new Fault('unavailable', 'The delivery could not be stored in time');
-  });
-  // Released when the batch is over, which may be later than the answer: until then it is in memory.
-  const stored = batches.add(delivery).finally(() => reservation.release());
-  try {
-    return await Promise.race([stored, late]);
-  } catch (error) {
-    gate.report(error);
-    throw error;
-  } finally {
-    answered.abort();
-    late.catch(() => undefined);
-    stored.catch(() => undefined);
-  }
-}
-
-const outcomes: Partial<Record<FaultCode, Outcome>> = {
-  unauthenticated: 'refused',
-  too_large: 'too_large',
-  overloaded: 'overloaded',
-  unavailable: 'unavailable',
-  timeout: 'unavailable',
-  invalid_input: 'broken_off',
-};
-
-function outcomeOf(error: unknown): Outcome {
-  return outcomes[toFault(error).code] ?? 'failed';
 }

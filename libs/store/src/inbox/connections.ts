@@ -1,6 +1,6 @@
 /**
- * The connections by which batches are stored. The driver of the rest of the store sends every
- * parameter as text; this one sends a Buffer as it is, which is all that it is here for.
+ * The connections of the inbox. The driver of the rest of the store sends every parameter as text;
+ * this one sends a Buffer as it is, which is all that it is here for.
  */
 import type { ConnectionOptions } from 'node:tls';
 import { Fault } from '@pilotfish/kernel';
@@ -17,7 +17,7 @@ export interface Statement {
   /** Prepared once per connection under this name. */
   readonly name: string;
   readonly text: string;
-  readonly values: readonly Buffer[];
+  readonly values: readonly (string | Buffer)[];
 }
 
 export interface InboxConnections {
@@ -29,8 +29,6 @@ export interface InboxConnections {
 export interface InboxConnectionsOptions extends StoreOptions {
   /** A client that has reached the database: where it is, as whom, and whether by TLS. */
   readonly sql: Sql;
-  /** One per batch at work; 2 unless told. */
-  readonly batchesMax?: number;
   /** The role to take; null to stay who logged in. */
   readonly role: string | null;
 }
@@ -63,7 +61,7 @@ export async function openInboxConnections(
     ...(password === null ? {} : { password }),
     ssl: (await usesTls(sql)) ? tlsOptions(sql) : false,
     application_name: options.name,
-    max: options.batchesMax ?? 2,
+    max: options.max ?? 5,
     connectionTimeoutMillis: connectSecondsMax * 1000,
     query_timeout: answerMsMax(options),
     keepAlive: true,

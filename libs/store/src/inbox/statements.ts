@@ -1,6 +1,6 @@
-/** The statements of the durable step. */
-import type { DeliveryId } from '@pilotfish/kernel';
-import type { NewDelivery } from '../inbox.ts';
+/** What the gateway asks of the database. */
+import type { DeliveryId, IncomingWebhookId, OrganizationId } from '@pilotfish/kernel';
+import type { HookSecrets, NewDelivery } from '../inbox.ts';
 import { bytea, encodeArray, text, timestamptz, uuid } from './binary-array.ts';
 import type { InboxConnections } from './connections.ts';
 
@@ -89,4 +89,55 @@ export async function selectIds(
     ],
   });
   return new Map(found.map(({ id, hook, key }) => [`${hook}/${key}`, id]));
+}
+
+const selectHook = {
+  name: 'inbox_hook',
+  text: `select w.id, w.organization_id, w.provider, w.secret_ciphertext, w.secret_version,
+      w.previous_secret_ciphertext, w.previous_secret_valid_until
+    from incoming_webhooks w join organizations o on o.id = w.organization_id
+    where w.id = $1::uuid and w.deleted_at is null and o.deleted_at is null`,
+} as const;
+
+interface HookRow {
+  readonly id: IncomingWebhookId;
+  readonly organization_id: OrganizationId;
+  readonly provider: string;
+  readonly secret_ciphertext: Uint8Array;
+  readonly secret_version: number;
+  readonly previous_secret_ciphertext: Uint8Array | null;
+  readonly previous_secret_valid_until: Date | null;
+}
+
+export async function findHook(
+  connections: InboxConnections,
+  id: IncomingWebhookId,
+): Promise<HookSecrets | null> {
+  const [row] = await connections.query<HookRow>({ ...selectHook, values: [id] });
+  if (row === undefined) return null;
+  const until = row.previous_secret_valid_until;
+  return {
+    id: row.id,
+    organizationId: row.organization_id,
+    provider: row.provider,
+    secretCiphertext: row.secret_ciphertext,
+    secretVersion: row.secret_version,
+    previousSecretCiphertext: row.previous_secret_ciphertext,
+    previousSecretValidUntil:
+      until === null ? null : Temporal.Instant.fromEpochMilliseconds(until.getTime()),
+  };
+}
+
+const ensureDays = {
+  name: 'inbox_days',
+  text: 'select pilotfish_ensure_partitions($1::date, $2::date)',
+} as const;
+
+/** Makes the partitions of these days, `2026-11-29` to `2026-11-30`. */
+export async function ensurePartitions(
+  connections: InboxConnections,
+  firstDay: string,
+  lastDay: string,
+): Promise<void> {
+  await connections.query({ ...ensureDays, values: [firstDay, lastDay] });
 }

@@ -1,0 +1,57 @@
+import type { Clock } from '@pilotfish/kernel';
+import { expect, test } from 'vitest';
+import { createRateLimit } from './rate-limit.ts';
+
+function handClock() {
+  let ms = 1_000_000;
+  const clock: Clock = {
+    now: () => Temporal.Instant.fromEpochMilliseconds(ms),
+    monotonicMs: () => ms,
+    sleep: () => Promise.reject(new Error('nobody sleeps here')),
+  };
+  return {
+    clock,
+    turn(byMs: number) {
+      ms += byMs;
+    },
+  };
+}
+
+test('two seconds worth may come at once, then as many per second as the limit says', () => {
+  const { clock, turn } = handClock();
+  const limit = createRateLimit(clock, 10);
+  const takeAll = (key: string) => {
+    let taken = 0;
+    while (limit.take(key)) taken += 1;
+    return taken;
+  };
+  expect(takeAll('a')).toBe(20);
+  turn(1000);
+  expect(takeAll('a')).toBe(10);
+  turn(50);
+  expect(takeAll('a')).toBe(0);
+  turn(50);
+  expect(takeAll('a')).toBe(1);
+  expect(takeAll('b')).toBe(20);
+  turn(60_000);
+  expect(takeAll('a')).toBe(20);
+});
+
+test('no limit is no limit', () => {
+  const { clock } = handClock();
+  const limit = createRateLimit(clock, 0);
+  for (let n = 0; n < 1000; n += 1) expect(limit.take('a')).toBe(true);
+});
+
+test('ever new keys do not make a busy one forget what it took', () => {
+  const { clock, turn } = handClock();
+  const limit = createRateLimit(clock, 10);
+  while (limit.take('busy'));
+  for (let n = 0; n < 10_000; n += 1) {
+    limit.take(`key ${n}`);
+    if (n % 100 === 0) turn(1);
+  }
+  let taken = 0;
+  while (limit.take('busy')) taken += 1;
+  expect(taken).toBeLessThanOrEqual(1);
+});
