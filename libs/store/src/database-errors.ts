@@ -6,6 +6,8 @@ interface DatabaseError {
   readonly code: string;
   readonly message: string;
   readonly constraint_name?: string;
+  /** Of the server's own errors only. */
+  readonly severity?: string;
 }
 
 /**
@@ -39,6 +41,12 @@ const connectionCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
 ]);
+
+/** True for an error after which the server, or the system, closes the connection. */
+export function endsConnection(error: DatabaseError | undefined): boolean {
+  if (error === undefined) return false;
+  return connectionCodes.has(error.code) || /^(FATAL|PANIC)$/.test(error.severity ?? '');
+}
 
 /** A thrown database error as a Fault; anything else as it is. */
 export function toDatabaseFault(thrown: unknown): unknown {

@@ -3,6 +3,7 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
 import { isTransientConflict, toDatabaseFault, toOpeningFault } from './database-errors.ts';
 import type { SystemRole } from './database-roles.ts';
+import { guardLostConnections } from './lost-connections.ts';
 import { requireSchema } from './migrate.ts';
 import * as schema from './schema/index.ts';
 import {
@@ -80,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 /** A plain client with the limits that every service has. */
 export function connect(options: StoreOptions): Sql {
-  return postgres(options.url, {
+  const client = postgres(options.url, {
     max: options.max ?? 10,
     idle_timeout: 60,
     connect_timeout: connectSecondsMax,
@@ -95,6 +96,8 @@ export function connect(options: StoreOptions): Sql {
       idle_in_transaction_session_timeout: 60_000,
     },
   });
+  guardLostConnections(client);
+  return client;
 }
 
 /** When the server cuts a statement. */

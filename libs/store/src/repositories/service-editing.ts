@@ -41,7 +41,6 @@ export type NewService = Pick<
   | 'repositoryKey'
   | 'branch'
   | 'autoDeploy'
-  | 'gitTokenId'
   | 'host'
 > &
   Partial<Pick<ServiceRow, 'iconUri'>>;
@@ -74,7 +73,6 @@ type ServiceChange = Partial<
     | 'repositoryKey'
     | 'branch'
     | 'autoDeploy'
-    | 'gitTokenId'
     | 'outOfDate'
     | 'deletedAt'
   >

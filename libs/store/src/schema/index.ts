@@ -1,6 +1,5 @@
 /** All tables, for drizzle-kit and for the query builder. */
 export { auditChains, auditEvents } from './audit.ts';
-export { commitReports } from './commit-reports.ts';
 export {
   branchHeads,
   deliveries,
@@ -18,7 +17,6 @@ export {
   outbox,
 } from './executions.ts';
 export { clusters, engineJoinTokens, engines } from './fleet.ts';
-export { gitTokens } from './git-tokens.ts';
 export {
   apiTokens,
   controlPlane,
@@ -30,4 +28,3 @@ export {
   sessions,
 } from './identity.ts';
 export { variables, variableVersions } from './variables.ts';
-export { webhookRegistrations } from './webhook-registrations.ts';
