@@ -4,7 +4,6 @@
  */
 import type { OperationId } from '@pilotfish/contracts/http';
 import { environmentCases } from './operations/environments.ts';
-import { gitAccessCases } from './operations/git-access.ts';
 import { hostingCases } from './operations/hosting.ts';
 import type { OperationCase } from './operations/operation-case.ts';
 import { organizationCases } from './operations/organizations.ts';
@@ -12,7 +11,6 @@ import { serviceCases } from './operations/services.ts';
 
 export const operationCases: Record<OperationId, OperationCase> = {
   ...organizationCases,
-  ...gitAccessCases,
   ...environmentCases,
   ...serviceCases,
   ...hostingCases,

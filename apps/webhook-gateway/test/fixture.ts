@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { encryptValue, hookSecretBinding, keyEncryptionOf, newHookSecret } from '@pilotfish/crypto';
-import { type IncomingWebhookId, newId, systemClock } from '@pilotfish/kernel';
+import { systemClock } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { type Inbox, openInbox } from '@pilotfish/store';
-import { type TestDatabase, testDatabase } from '@pilotfish/testing';
+import { insertHook, type TestDatabase, type TestHook, testDatabase } from '@pilotfish/testing';
 import { onTestFinished } from 'vitest';
 import { type AppDeps, buildApp } from '../src/app.ts';
 import { createFindHook } from '../src/find-hooks.ts';
@@ -14,25 +14,9 @@ import type { Provider } from '../src/providers/providers.ts';
 export const hookKey = randomBytes(32);
 const keys = keyEncryptionOf(hookKey);
 
-export interface TestHook {
-  readonly id: IncomingWebhookId;
-  readonly organizationId: string;
-  readonly secret: string;
-}
-
 /** A webhook as core-api makes one. */
 export async function makeHook({ sql }: TestDatabase, provider: Provider): Promise<TestHook> {
-  const [organizationId, principalId, id] = [newId(), newId(), newId<IncomingWebhookId>()];
-  const secret = newHookSecret();
-  const now = systemClock.now().toString();
-  const binding = hookSecretBinding({ organizationId, incomingWebhookId: id, version: 1 });
-  const ciphertext = Buffer.from(await encryptValue(keys, secret, binding));
-  await sql`insert into organizations (id, name, created_at, updated_at)
-    values (${organizationId}, ${`o-${organizationId}`}, ${now}, ${now})`;
-  await sql`insert into incoming_webhooks
-    (id, organization_id, name, provider, secret_ciphertext, created_by, created_at, updated_at)
-    values (${id}, ${organizationId}, 'test', ${provider}, ${ciphertext}, ${principalId}, ${now}, ${now})`;
-  return { id, organizationId, secret };
+  return await insertHook(sql, hookKey, provider);
 }
 
 /** A rotation as core-api does it; answers the new secret. */

@@ -16,7 +16,6 @@ export {
   type EngineId,
   type EnvironmentId,
   type ExecutionId,
-  type GitTokenId,
   type Id,
   type IncomingWebhookId,
   isUuid,
@@ -30,6 +29,5 @@ export {
   type StageId,
   shortId,
   type VariableId,
-  type WebhookRegistrationId,
 } from './ids.ts';
 export { limits } from './limits.ts';

@@ -55,6 +55,13 @@ const killAtOnce = [{ signal: 'SIGKILL', waitMs: 5000 }] as const;
 
 /** Call it inside a test (or its beforeEach), in the project `integration`. */
 export async function testNats(): Promise<TestNats> {
+  const nats = await openTestNats();
+  onTestFinished(() => nats.close());
+  return nats;
+}
+
+/** As `testNats`, for as long as the caller wants it. */
+export async function openTestNats(): Promise<TestNats & { close(): Promise<void> }> {
   // The name says whose it is, so that what a killed run left behind can be told.
   const folder = mkdtempSync(path.join(tmpdir(), `pilotfish-throwaway-${process.pid}-nats-`));
   const storeFolder = path.join(folder, 'jetstream');
@@ -73,11 +80,6 @@ export async function testNats(): Promise<TestNats> {
   const kill = async () => {
     if (server.process) await stopProcess(server.process, killAtOnce);
   };
-  onTestFinished(async () => {
-    await Promise.all(buses.map((bus) => bus.close(500)));
-    await kill();
-    rmSync(folder, { recursive: true, force: true });
-  });
   const open = async ({ waitForConnection = true, ...options }: OpenBusOptions) => {
     const { credentials = await serviceCredentials(authority, options.party) } = options;
     const bus = connectBus({ ...options, url: server.url, credentials, logger });
@@ -104,6 +106,11 @@ export async function testNats(): Promise<TestNats> {
     },
     async start() {
       server = await start();
+    },
+    async close() {
+      await Promise.all(buses.map((bus) => bus.close(500)));
+      await kill();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
