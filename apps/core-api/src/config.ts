@@ -67,6 +67,12 @@ export const Config = z.object({
     .url()
     .default('http://127.0.0.1:9004')
     .describe('Where people and engines reach the git-server; part of the URLs of repositories'),
+  GIT_PROVIDER_PRIVATE_HOSTS: fields
+    .list()
+    .prefault('')
+    .describe(
+      'Hosts of Git providers in your own network (names or addresses as in the URLs of their APIs, without port), separated by commas; others are called only at public addresses and by https',
+    ),
   APPLICATIONS_PUBLIC_URL: z
     .url()
     .default('http://localhost:8080')

@@ -16,6 +16,7 @@ import { createKeyRing } from '@pilotfish/crypto';
 import { createGit, gitEnvironment } from '@pilotfish/git';
 import { Fault, systemClock, toFault } from '@pilotfish/kernel';
 import {
+  createAddressGuard,
   createHealth,
   createLogger,
   createMetrics,
@@ -32,6 +33,7 @@ import { roles } from './roles/index.ts';
 import type { RunningRole } from './roles/role.ts';
 
 const name = 'core-api';
+const privateHosts = 'GIT_PROVIDER_PRIVATE_HOSTS';
 const argv = process.argv.slice(2);
 const config = loadConfig(Config, { name, env: process.env, argv });
 const logger = createLogger({ name, level: config.LOG_LEVEL });
@@ -113,6 +115,7 @@ async function startRoles(settings: Config, log: Logger) {
       keys,
       authority,
       git,
+      addressGuard: createAddressGuard(settings.GIT_PROVIDER_PRIVATE_HOSTS, privateHosts),
     };
     if (!settings.CORE_API_ROLES.includes('api')) running.push(await openProbes(deps));
     for (const role of settings.CORE_API_ROLES) {

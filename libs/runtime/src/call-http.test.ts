@@ -27,7 +27,12 @@ test('a call carries its method, headers and body, and brings status and text', 
     );
   });
   const call = { method: 'POST', headers: { 'x-a': 'b' }, body: 'né', signal: soon() } as const;
-  expect(await callHttp(`${url}/x`, call)).toEqual({ status: 201, ok: true, text: 'POST b né ü' });
+  expect(await callHttp(`${url}/x`, call)).toMatchObject({
+    status: 201,
+    ok: true,
+    text: 'POST b né ü',
+    headers: { connection: 'close' },
+  });
 });
 
 test('a redirect is an answer, not followed', async () => {
@@ -61,4 +66,7 @@ test('nobody there, half an answer and an endless one are errors', async () => {
     more();
   });
   await expect(callHttp(endless, { signal: soon() })).rejects.toThrow('more than');
+  const long = await serve((_, response) => response.end('x'.repeat(11)));
+  const short = { signal: soon(), answerBytesMax: 10 };
+  await expect(callHttp(long, short)).rejects.toThrow('more than 10 bytes');
 });

@@ -2,7 +2,7 @@ import type { Authority, Bus } from '@pilotfish/bus';
 import type { KeyRing } from '@pilotfish/crypto';
 import type { Git } from '@pilotfish/git';
 import type { Clock } from '@pilotfish/kernel';
-import type { Health, Logger, Metrics } from '@pilotfish/runtime';
+import type { AddressGuard, Health, Logger, Metrics } from '@pilotfish/runtime';
 import type { Store } from '@pilotfish/store';
 import type { Config } from '../config.ts';
 
@@ -18,6 +18,8 @@ export interface RoleDeps {
   readonly keys: KeyRing;
   readonly authority: Authority;
   readonly git: Git;
+  /** For every address of a Git provider's API: users name them. */
+  readonly addressGuard: AddressGuard;
 }
 
 export interface RunningRole {
