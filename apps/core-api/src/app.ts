@@ -11,6 +11,7 @@ import { deploymentRoutes } from './routes/deployments.ts';
 import { engineRoutes } from './routes/engines.ts';
 import { environmentRoutes } from './routes/environments.ts';
 import { gitRepositoryRoutes } from './routes/git-repositories.ts';
+import { gitTokenRoutes } from './routes/git-tokens.ts';
 import { incomingWebhookRoutes } from './routes/incoming-webhooks.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { projectRoutes } from './routes/projects.ts';
@@ -21,6 +22,7 @@ import { variableRoutes } from './routes/variables.ts';
 const handlers: Handlers = {
   ...organizationRoutes,
   ...apiTokenRoutes,
+  ...gitTokenRoutes,
   ...projectRoutes,
   ...environmentRoutes,
   ...applicationRoutes,

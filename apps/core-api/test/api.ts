@@ -22,7 +22,6 @@ import { buildApp } from '../src/app.ts';
 import { firstBoot } from '../src/commands/first-boot.ts';
 import { createSourceAccess } from '../src/executions/source-access.ts';
 import { createOrganization } from '../src/handlers/create-organization.ts';
-import { keyPurposes } from '../src/identity.ts';
 
 /** Parsed JSON with the names that tests read; whether they are there is for `expect` to say. */
 export interface AnswerBody {
@@ -100,11 +99,7 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     engineNats: natsUrl,
     nats: natsUrl,
   };
-  const sourceAccess = createSourceAccess({
-    clock,
-    gitServerUrl: urls.git,
-    gitServerKey: keys.derive(keyPurposes.gitServer),
-  });
+  const sourceAccess = createSourceAccess({ clock, keys, gitServerUrl: urls.git });
   const health = createHealth();
   const metrics = createMetrics('test');
   const app = buildApp({

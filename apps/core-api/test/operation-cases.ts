@@ -4,6 +4,7 @@
  */
 import type { OperationId } from '@pilotfish/contracts/http';
 import { environmentCases } from './operations/environments.ts';
+import { gitAccessCases } from './operations/git-access.ts';
 import { hostingCases } from './operations/hosting.ts';
 import type { OperationCase } from './operations/operation-case.ts';
 import { organizationCases } from './operations/organizations.ts';
@@ -11,6 +12,7 @@ import { serviceCases } from './operations/services.ts';
 
 export const operationCases: Record<OperationId, OperationCase> = {
   ...organizationCases,
+  ...gitAccessCases,
   ...environmentCases,
   ...serviceCases,
   ...hostingCases,

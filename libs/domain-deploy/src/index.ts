@@ -16,6 +16,12 @@ export {
 } from './delivery/read-delivery.ts';
 export { repositoryKey } from './delivery/repository-key.ts';
 export {
+  coversRepository,
+  defaultApiUrl,
+  type GitTokenScope,
+  gitLogin,
+} from './git-token/token-scope.ts';
+export {
   decideEnqueue,
   type EnqueueDecision,
   type ExecutionAction,

@@ -59,7 +59,7 @@ export function parseGitUrl(text: string, protocols: readonly string[]): URL {
   if (url.password !== '' || (url.username !== '' && protocol !== 'ssh')) {
     throw new Fault(
       'invalid_input',
-      'The repository address contains credentials: only public repositories and those of the built-in Git host can be deployed.',
+      'The repository address contains credentials: a Git token of the organization is the place for them.',
     );
   }
   // ssh would take a user or host that starts with a dash as one of its options.

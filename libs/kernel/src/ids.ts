@@ -20,6 +20,8 @@ export type IncomingWebhookId = Id<'IncomingWebhook'>;
 export type DeliveryId = Id<'Delivery'>;
 export type ApiTokenId = Id<'ApiToken'>;
 export type RepositoryId = Id<'Repository'>;
+export type GitTokenId = Id<'GitToken'>;
+export type WebhookRegistrationId = Id<'WebhookRegistration'>;
 
 /**
  * A new id. UUIDv7 (RFC 9562 §5.7), made by the application and not by the database: it grows with

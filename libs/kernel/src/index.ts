@@ -16,6 +16,7 @@ export {
   type EngineId,
   type EnvironmentId,
   type ExecutionId,
+  type GitTokenId,
   type Id,
   type IncomingWebhookId,
   isUuid,
@@ -29,5 +30,6 @@ export {
   type StageId,
   shortId,
   type VariableId,
+  type WebhookRegistrationId,
 } from './ids.ts';
 export { limits } from './limits.ts';

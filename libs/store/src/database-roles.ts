@@ -44,6 +44,8 @@ const resourceTables = [
   'incoming_webhooks',
   'repositories',
   'branch_heads',
+  'git_tokens',
+  'webhook_registrations',
 ] as const;
 
 /** Within the tenant of the transaction only: no policy but `tenant` speaks for these roles. */
@@ -64,6 +66,7 @@ const tenantGrants: Record<'api' | 'websocket_gateway', Record<string, readonly 
     outbox: [{ rights: all }],
     deliveries: [{ rights: noDelete }],
     delivery_payloads: [{ rights: append }],
+    commit_reports: [{ rights: read }],
     audit_events: [{ rights: append }],
     audit_chains: [{ rights: read }],
     control_plane: [{ rights: read }],
@@ -115,6 +118,8 @@ const systemGrants: Record<SystemRole, Record<string, readonly Grant[]>> = {
     organizations: [{ rights: noDelete }],
     principals: [{ rights: append }],
     ...Object.fromEntries(resourceTables.map((table) => [table, [{ rights: noDelete }]])),
+    webhook_registrations: [{ rights: all }],
+    commit_reports: [{ rights: all }],
     variable_versions: [{ rights: read }],
     executions: [{ rights: noDelete }],
     execution_services: [{ rights: all }],

@@ -136,6 +136,21 @@ export {
   readEpoch,
 } from './repositories/fleet.ts';
 export {
+  type AssociatedService,
+  countGitTokens,
+  deleteGitToken,
+  findGitToken,
+  type GitTokenRow,
+  type GitTokenWithCount,
+  insertGitToken,
+  listGitTokenNames,
+  listGitTokens,
+  listServicesOfGitToken,
+  lockGitToken,
+  type NewGitToken,
+  updateGitToken,
+} from './repositories/git-tokens.ts';
+export {
   countRepositories,
   deleteRepository,
   getRepository,

@@ -10,6 +10,7 @@ export const quotas = {
   servicesPerEnvironment: 100,
   variablesPerScope: 500,
   apiTokensPerOrganization: 500,
+  gitTokensPerOrganization: 200,
   webhooksPerOrganization: 200,
   repositoriesPerOrganization: 1000,
 } as const;

@@ -98,7 +98,7 @@ async function askForHeads(
       if (service === undefined) continue;
       await lockBranchHead(tx, now, repositoryKey, branch);
       const { url } = service.spec.git;
-      const credentials = await sourceAccess(tx, url, 'dispatcher');
+      const credentials = await sourceAccess(tx, service.spec.git, 'dispatcher');
       const options = { branches: [branch], credentials, signal, timeoutMs: gitTimeoutMs };
       const answer = await git.listHeads(url, options);
       heads.push({ repositoryKey, branch, sha: answer.get(branch) ?? null });
@@ -167,7 +167,7 @@ async function match(
     if (service.isUnwanted || !service.autoDeploy || !needsChangedPaths(service)) continue;
     if (service.lastRequestedSha === headSha) continue;
     const { url } = row.spec.git;
-    const credentials = await sourceAccess(tx, url, 'dispatcher');
+    const credentials = await sourceAccess(tx, row.spec.git, 'dispatcher');
     const from = service.lastRequestedSha;
     const request = { url, from, to: headSha, branch, credentials, signal };
     const answer = await git.changedPaths(request);

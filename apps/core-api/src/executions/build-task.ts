@@ -13,19 +13,14 @@ import {
   tables,
 } from '@pilotfish/store';
 import { and, eq, inArray } from 'drizzle-orm';
-
-/** User name and password for fetching a repository; undefined where none is needed. */
-export interface SourceAccess {
-  readonly username: string;
-  readonly password: string;
-}
+import type { Source, SourceAccess } from './source-access.ts';
 
 export interface BuildTaskDeps {
   readonly keys: KeyEncryption;
   /** A short-lived read access for one repository, for the engine to use. */
   readonly sourceAccess: (
     tx: TenantTransaction,
-    repositoryUrl: string,
+    source: Source,
     /** For whom, as the git-server's log will say. */
     principal: string,
   ) => Promise<SourceAccess | undefined>;
@@ -109,7 +104,7 @@ async function sealRelease(
       serviceId: release.serviceId,
       field,
     });
-  const access = await deps.sourceAccess(tx, config.git.url, `engine:${engine.id}`);
+  const access = await deps.sourceAccess(tx, config.git, `engine:${engine.id}`);
   return {
     releaseId: release.id,
     source: {

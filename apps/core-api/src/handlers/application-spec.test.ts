@@ -112,7 +112,7 @@ test('an address that is no repository of another machine is refused, at create 
     'https://hunter2@git.example/acme/shop.git',
     'ssh://git:hunter2@git.example/acme/shop.git',
   ]) {
-    expect(problemOf(url), url).toContain('contains credentials: only public');
+    expect(problemOf(url), url).toContain('contains credentials: a Git token');
     expect(problemOf(url), url).not.toContain('hunter2');
   }
   for (const url of [
@@ -124,14 +124,18 @@ test('an address that is no repository of another machine is refused, at create 
   }
 });
 
-test('a Git token is refused with what can be deployed without one', () => {
-  const git_repository = {
-    ...request.git_repository,
-    git_token_id: '0198c0de-0000-7000-8000-000000000001',
-  };
-  expect(() => newApplicationSpec({ ...request, git_repository })).toThrow(
-    /there are no Git tokens yet; only public repositories and those of the built-in Git host/,
-  );
+test('a Git token is part of where the code comes from, and goes when it is not named again', () => {
+  const gitTokenId = '0198c0de-0000-7000-8000-000000000001';
+  const git_repository = { ...request.git_repository, git_token_id: gitTokenId };
+  const spec = newApplicationSpec({ ...request, git_repository });
+  expect(spec.git.gitTokenId).toBe(gitTokenId);
+  const kept = changeApplicationSpec(spec, { healthchecks: {} });
+  expect(kept.git.gitTokenId).toBe(gitTokenId);
+  const gone = changeApplicationSpec(spec, {
+    healthchecks: {},
+    git_repository: { ...git_repository, git_token_id: null },
+  });
+  expect(gone.git).not.toHaveProperty('gitTokenId');
 });
 
 test('an edit changes what it names and nothing else', () => {

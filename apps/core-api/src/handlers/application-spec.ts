@@ -13,7 +13,7 @@ import type {
 } from '@pilotfish/contracts/http';
 import { repositoryKey } from '@pilotfish/domain-deploy';
 import { isBranchName, parseGitUrl, remoteProtocols } from '@pilotfish/git';
-import { Fault, toFault } from '@pilotfish/kernel';
+import { Fault, type GitTokenId, toFault } from '@pilotfish/kernel';
 
 /** Fields of an application that no engine reads. */
 const wireFields = [
@@ -110,12 +110,6 @@ function refuseUnsupported(request: Change): void {
     labels_groups: (request.labels_groups?.length ?? 0) > 0,
     autoscaling: request.autoscaling !== undefined,
   };
-  if ((request.git_repository?.git_token_id ?? null) !== null) {
-    throw new Fault(
-      'invalid_input',
-      'git_repository.git_token_id: there are no Git tokens yet; only public repositories and those of the built-in Git host can be deployed',
-    );
-  }
   const refused = Object.keys(asked).filter((name) => asked[name]);
   if (refused.length > 0) {
     throw new Fault(
@@ -137,7 +131,10 @@ function gitSource(
   if (rootPath.split('/').includes('..')) {
     throw new Fault('invalid_input', 'git_repository.root_path: must stay inside the repository');
   }
-  return { provider, url, branch, rootPath: rootPath || '/' };
+  const gitTokenId = (request.git_token_id ?? null) as GitTokenId | null;
+  // Left out where there is none: a spec that says the same must be the same.
+  const token = gitTokenId === null ? {} : { gitTokenId };
+  return { provider, url, branch, rootPath: rootPath || '/', ...token };
 }
 
 /** By the rules of the fetch, so that nobody learns only at a deployment what is not allowed. */

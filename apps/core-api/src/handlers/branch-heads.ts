@@ -2,13 +2,13 @@ import { repositoryKey } from '@pilotfish/domain-deploy';
 import { Fault, type ServiceId, toFault } from '@pilotfish/kernel';
 import type { ServiceRow } from '@pilotfish/store';
 import type { ApiDeps, TenantCall } from '../api/call.ts';
-import type { SourceAccess } from '../executions/build-task.ts';
+import type { Source, SourceAccess } from '../executions/source-access.ts';
 
 /** How long one Git host may take to name its heads while a request waits. */
 const headsMsMax = 10_000;
 
 interface Repository {
-  readonly url: string;
+  readonly source: Source;
   readonly branches: Set<string>;
   readonly services: ServiceRow[];
 }
@@ -30,8 +30,8 @@ export async function findBranchHeads(
   const repositories = groupByRepository(services);
   const accesses = await call.read(async (tx) => {
     const found: (SourceAccess | undefined)[] = [];
-    for (const { url } of repositories) {
-      found.push(await deps.sourceAccess(tx, url, `user:${call.principal.id}`));
+    for (const { source } of repositories) {
+      found.push(await deps.sourceAccess(tx, source, `user:${call.principal.id}`));
     }
     return found;
   });
@@ -42,7 +42,7 @@ export async function findBranchHeads(
       for (const { id, spec } of repository.services) {
         const sha = found.get(spec.git.branch);
         if (sha === undefined) {
-          const detail = `${repository.url} has no branch ${spec.git.branch}`;
+          const detail = `${repository.source.url} has no branch ${spec.git.branch}`;
           throw new Fault('conflict', detail);
         }
         heads.set(id, sha);
@@ -55,9 +55,11 @@ export async function findBranchHeads(
 function groupByRepository(services: readonly ServiceRow[]): readonly Repository[] {
   const byKey = new Map<string, Repository>();
   for (const service of services) {
-    const { url, branch } = service.spec.git;
-    const key = repositoryKey(url) ?? url;
-    const known = byKey.get(key) ?? { url, branches: new Set(), services: [] };
+    const { url, gitTokenId = null, branch } = service.spec.git;
+    // Each token by itself: one that may not read the repository fails the services that have it.
+    const key = `${repositoryKey(url) ?? url} ${gitTokenId}`;
+    const source = { url, gitTokenId };
+    const known = byKey.get(key) ?? { source, branches: new Set(), services: [] };
     known.branches.add(branch);
     known.services.push(service);
     byKey.set(key, known);
@@ -67,11 +69,11 @@ function groupByRepository(services: readonly ServiceRow[]): readonly Repository
 
 async function listHeads(
   { git }: Pick<ApiDeps, 'git'>,
-  { url, branches }: Repository,
+  { source, branches }: Repository,
   credentials: SourceAccess | undefined,
 ): Promise<ReadonlyMap<string, string>> {
   try {
-    return await git.listHeads(url, {
+    return await git.listHeads(source.url, {
       credentials,
       branches: [...branches],
       timeoutMs: headsMsMax,

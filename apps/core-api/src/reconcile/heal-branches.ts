@@ -112,7 +112,7 @@ async function compareRepository(
   if (first === undefined) return [];
   const { url, organizationId, repositoryKey } = first;
   const context = systemContext(organizationId, 'reconciler');
-  const credentials = await store.tenant(context, (tx) => sourceAccess(tx, url, 'reconciler'));
+  const credentials = await store.tenant(context, (tx) => sourceAccess(tx, { url }, 'reconciler'));
   const names = branches.map(({ branch }) => branch);
   const options = { branches: names, credentials, signal, timeoutMs: gitTimeoutMs };
   const heads = await git.listHeads(url, options);

@@ -1,7 +1,6 @@
 import { listen } from '@pilotfish/http';
 import { buildApp } from '../app.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
-import { keyPurposes } from '../identity.ts';
 import type { Role } from './role.ts';
 
 /** The HTTP API as a role of core-api. */
@@ -14,11 +13,7 @@ export const startApi: Role = async (deps) => {
     engineNats: config.ENGINE_NATS_URL ?? config.NATS_URL,
     nats: config.NATS_URL,
   };
-  const sourceAccess = createSourceAccess({
-    clock,
-    gitServerUrl: urls.git,
-    gitServerKey: keys.derive(keyPurposes.gitServer),
-  });
+  const sourceAccess = createSourceAccess({ clock, keys, gitServerUrl: urls.git });
   const app = buildApp({ ...deps, sourceAccess, urls });
   const address = {
     host: config.CORE_API_HOST,

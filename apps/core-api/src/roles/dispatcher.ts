@@ -24,7 +24,6 @@ import { groupPushes, type PushDelivery, readClaimed } from '../dispatch/read-cl
 import { askToCancel } from '../executions/ask-to-cancel.ts';
 import { createSourceAccess, type FindSourceAccess } from '../executions/source-access.ts';
 import { systemContext } from '../executions/system-context.ts';
-import { keyPurposes } from '../identity.ts';
 import type { Loop } from './loop.ts';
 import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
@@ -55,8 +54,8 @@ export const dispatcherRole: Role = async ({ config, store, bus, clock, logger, 
     git,
     sourceAccess: createSourceAccess({
       clock,
+      keys,
       gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
-      gitServerKey: keys.derive(keyPurposes.gitServer),
     }),
   });
 

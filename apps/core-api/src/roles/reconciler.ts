@@ -5,7 +5,6 @@
 import { messages } from '@pilotfish/contracts';
 import type { ClusterId } from '@pilotfish/kernel';
 import { createSourceAccess } from '../executions/source-access.ts';
-import { keyPurposes } from '../identity.ts';
 import { deployMissedPushes } from '../reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
 import { createBranchHealer } from '../reconcile/heal-branches.ts';
@@ -37,8 +36,8 @@ export const reconcilerRole: Role = async (deps) => {
     gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
     sourceAccess: createSourceAccess({
       clock,
+      keys,
       gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
-      gitServerKey: keys.derive(keyPurposes.gitServer),
     }),
   });
   // What is wanted waits in Postgres meanwhile.

@@ -31,7 +31,6 @@ import { endExecution } from '../executions/end-execution.ts';
 import { isHandedOut } from '../executions/release-next.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
 import { systemContext } from '../executions/system-context.ts';
-import { keyPurposes } from '../identity.ts';
 import type { Loop } from './loop.ts';
 import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
@@ -159,7 +158,7 @@ export const relayRole: Role = async ({ config, store, bus, clock, logger, keys 
     random: randomFraction,
     sourceAccess: createSourceAccess({
       clock,
+      keys,
       gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
-      gitServerKey: keys.derive(keyPurposes.gitServer),
     }),
   });

@@ -1,7 +1,7 @@
-import type { ServicePort } from '@pilotfish/contracts';
+import type { ApplicationSpec, ServicePort } from '@pilotfish/contracts';
 import type { Application, GitProvider, Link } from '@pilotfish/contracts/http';
-import { repositoryKey } from '@pilotfish/domain-deploy';
-import { shortId } from '@pilotfish/kernel';
+import { coversRepository, repositoryKey } from '@pilotfish/domain-deploy';
+import { Fault, shortId, toFault } from '@pilotfish/kernel';
 import {
   appendAudit,
   countServices,
@@ -10,8 +10,10 @@ import {
   getService,
   insertService,
   lastStage,
+  listGitTokenNames,
   listServices,
   lockEnvironment,
+  lockGitToken,
   newServiceId,
   type ServiceRow,
   type TenantTransaction,
@@ -24,12 +26,18 @@ import { deleteApplication } from '../handlers/delete-application.ts';
 import { serviceUrl } from '../handlers/service-url.ts';
 import { defined, timesOf } from './wire.ts';
 
+/** What is shown of a service and stands elsewhere. */
+interface Beside {
+  readonly deployedSha: string | undefined;
+  readonly gitTokenName: string | null;
+}
+
 /** Providers that the wire has no word for are shown as the one whose URLs look alike. */
 function providerWire(provider: string): GitProvider {
   return provider === 'BITBUCKET' || provider === 'GITLAB' ? provider : 'GITHUB';
 }
 
-function repositoryWire(row: ServiceRow, deployedSha: string | undefined) {
+function repositoryWire(row: ServiceRow, { deployedSha, gitTokenName }: Beside) {
   const { url, provider, branch, rootPath } = row.spec.git;
   const parts = (repositoryKey(url) ?? url).split('/');
   return {
@@ -40,8 +48,8 @@ function repositoryWire(row: ServiceRow, deployedSha: string | undefined) {
     branch,
     root_path: rootPath,
     ...(deployedSha === undefined ? {} : { deployed_commit_id: deployedSha }),
-    git_token_id: null,
-    git_token_name: null,
+    git_token_id: row.gitTokenId,
+    git_token_name: gitTokenName,
   };
 }
 
@@ -60,7 +68,7 @@ function portWire(port: ServicePort) {
   };
 }
 
-function applicationWire(row: ServiceRow, deployedSha: string | undefined): Application {
+function applicationWire(row: ServiceRow, beside: Beside): Application {
   const { spec } = row;
   const { healthchecks = {}, build_mode = 'DOCKER', ...wire } = wireOf(spec);
   return {
@@ -69,7 +77,7 @@ function applicationWire(row: ServiceRow, deployedSha: string | undefined): Appl
     ...wire,
     storage: [],
     environment: { id: row.environmentId },
-    git_repository: repositoryWire(row, deployedSha),
+    git_repository: repositoryWire(row, beside),
     // How far the sliders of a console go; the target enforces its own limits.
     maximum_cpu: 256_000,
     maximum_memory: 1_048_576,
@@ -94,20 +102,43 @@ function applicationWire(row: ServiceRow, deployedSha: string | undefined): Appl
   };
 }
 
-async function withDeployedCommits(
-  tx: TenantTransaction,
-  rows: readonly ServiceRow[],
-): Promise<Application[]> {
-  const ids = rows.flatMap(({ currentReleaseId }) => currentReleaseId ?? []);
-  const commits = new Map((await findReleases(tx, ids)).map((r) => [r.id, r.commitSha]));
+async function showAll(tx: TenantTransaction, rows: readonly ServiceRow[]): Promise<Application[]> {
+  const releaseIds = rows.flatMap(({ currentReleaseId }) => currentReleaseId ?? []);
+  const commits = new Map((await findReleases(tx, releaseIds)).map((r) => [r.id, r.commitSha]));
+  const tokenIds = rows.flatMap(({ gitTokenId }) => gitTokenId ?? []);
+  const names = await listGitTokenNames(tx, tokenIds);
   return rows.map((row) =>
-    applicationWire(row, row.currentReleaseId ? commits.get(row.currentReleaseId) : undefined),
+    applicationWire(row, {
+      deployedSha: row.currentReleaseId ? commits.get(row.currentReleaseId) : undefined,
+      gitTokenName: row.gitTokenId ? (names.get(row.gitTokenId) ?? null) : null,
+    }),
   );
 }
 
-async function oneWithDeployedCommit(tx: TenantTransaction, row: ServiceRow): Promise<Application> {
-  const [application] = await withDeployedCommits(tx, [row]);
-  return application ?? applicationWire(row, undefined);
+async function showOne(tx: TenantTransaction, row: ServiceRow): Promise<Application> {
+  const [application] = await showAll(tx, [row]);
+  return application ?? applicationWire(row, { deployedSha: undefined, gitTokenName: null });
+}
+
+/**
+ * Keeps the token from being deleted until the service that uses it is saved.
+ *
+ * @throws Fault `invalid_input` where there is no such token, or where it would have to be shown to
+ * a host that it is not for
+ */
+async function lockTokenOf(tx: TenantTransaction, spec: ApplicationSpec): Promise<void> {
+  const { gitTokenId, url } = spec.git;
+  if (gitTokenId === null || gitTokenId === undefined) return;
+  const field = 'git_repository.git_token_id';
+  const token = await lockGitToken(tx, gitTokenId, 'share').catch((error: unknown) => {
+    if (toFault(error).code !== 'not_found') throw error;
+    throw new Fault('invalid_input', `${field}: there is no such Git token`);
+  });
+  if (coversRepository(token, url)) return;
+  throw new Fault(
+    'invalid_input',
+    `${field}: the token is for repositories of ${token.apiUrl} by the same scheme, and ${url} is none`,
+  );
 }
 
 /** `{service}-{shortId}` below the edge's name: readable, unique, and the same for ever. */
@@ -143,6 +174,7 @@ function columnsOf({ spec }: Pick<ServiceRow, 'spec'>) {
     repositoryKey: repositoryKey(spec.git.url),
     branch: spec.git.branch,
     autoDeploy: spec.autoDeploy,
+    gitTokenId: spec.git.gitTokenId ?? null,
   };
 }
 
@@ -160,7 +192,7 @@ export const applicationRoutes: Handlers<
       const rows = await listServices(tx, environment.id, quotas.servicesPerEnvironment);
       // With toUpdate, those whose branch has moved on or whose configuration has changed.
       const wanted = query.toUpdate ? rows.filter((row) => row.outOfDate) : rows;
-      return { results: await withDeployedCommits(tx, wanted) };
+      return { results: await showAll(tx, wanted) };
     });
   },
 
@@ -168,6 +200,7 @@ export const applicationRoutes: Handlers<
     const spec = newApplicationSpec(body, git.protocols);
     return await write(async (tx) => {
       const environment = await lockEnvironment(tx, params.environmentId);
+      await lockTokenOf(tx, spec);
       assertBelow('servicesPerEnvironment', await countServices(tx, environment.id));
       const stage = await lastStage(tx, environment.id);
       const id = newServiceId();
@@ -188,20 +221,19 @@ export const applicationRoutes: Handlers<
         targetId: id,
         detail: { name: row.name, environmentId: environment.id },
       });
-      return applicationWire(row, undefined);
+      return await showOne(tx, row);
     });
   },
 
   async getApplication({ params, read }) {
-    return await read(async (tx) =>
-      oneWithDeployedCommit(tx, await getService(tx, params.applicationId)),
-    );
+    return await read(async (tx) => showOne(tx, await getService(tx, params.applicationId)));
   },
 
   async editApplication({ params, body, write, now }, { git }) {
     return await write(async (tx) => {
       const before = await getService(tx, params.applicationId);
       const spec = changeApplicationSpec(before.spec, body, git.protocols);
+      await lockTokenOf(tx, spec);
       const behind = JSON.stringify(spec) !== JSON.stringify(before.spec);
       const row = await updateService(tx, now, before, {
         ...defined({ name: body.name, description: body.description, iconUri: body.icon_uri }),
@@ -213,7 +245,7 @@ export const applicationRoutes: Handlers<
         targetKind: 'application',
         targetId: row.id,
       });
-      return await oneWithDeployedCommit(tx, row);
+      return await showOne(tx, row);
     });
   },
 

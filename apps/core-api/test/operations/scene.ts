@@ -99,6 +99,23 @@ export class Scene {
     };
   }
 
+  gitTokenBody(name = 'GitHub of acme') {
+    return { name, type: 'GITHUB', token: 'ghp_secret' };
+  }
+
+  gitToken(): Promise<string> {
+    return this.#made(`/organization/${this.api.organizationId}/gitToken`, this.gitTokenBody());
+  }
+
+  /** An application of a private repository, read with that token. */
+  async applicationWithToken(gitTokenId: string): Promise<string> {
+    const url = 'https://github.com/acme/private.git';
+    return await this.#made(`/environment/${await this.environment()}/application`, {
+      ...this.applicationBody(),
+      git_repository: { url, provider: 'GITHUB', branch: 'main', git_token_id: gitTokenId },
+    });
+  }
+
   webhook(): Promise<string> {
     const url = `/organization/${this.api.organizationId}/incomingWebhook`;
     return this.#made(url, { name: 'GitHub', provider: 'GITHUB' });

@@ -35,6 +35,12 @@ export {
   EnvironmentResponseList,
 } from './environment.ts';
 export { GitRepository } from './git-repository.ts';
+export {
+  GitTokenAssociatedServicesResponseList,
+  GitTokenRequest,
+  GitTokenResponse,
+  GitTokenResponseList,
+} from './git-token.ts';
 export { WireProbe } from './healthcheck.ts';
 export {
   IncomingWebhook,

@@ -30,6 +30,7 @@ test('resources that are answered equal the official types', () => {
   expectTypeOf<Same<ours.EnvironmentStatuses, api.EnvironmentStatuses>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.VariableResponse, api.VariableResponse>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.OrganizationApiToken, api.OrganizationApiToken>>().toEqualTypeOf<true>();
+  expectTypeOf<Same<ours.GitTokenResponse, api.GitTokenResponse>>().toEqualTypeOf<true>();
   expectTypeOf<
     Same<ours.OrganizationApiTokenCreate, api.OrganizationApiTokenCreate>
   >().toEqualTypeOf<true>();
@@ -53,6 +54,15 @@ test('lists equal the official types', () => {
   >().toEqualTypeOf<true>();
   expectTypeOf<
     Same<Results<typeof ours.VariableResponseList>, api.VariableResponseList>
+  >().toEqualTypeOf<true>();
+  expectTypeOf<
+    Same<Results<typeof ours.GitTokenResponseList>, api.GitTokenResponseList>
+  >().toEqualTypeOf<true>();
+  expectTypeOf<
+    Same<
+      Results<typeof ours.GitTokenAssociatedServicesResponseList>,
+      api.GitTokenAssociatedServicesResponseList
+    >
   >().toEqualTypeOf<true>();
   expectTypeOf<
     Same<
@@ -103,6 +113,7 @@ test('requests equal the official types', () => {
   expectTypeOf<
     Same<ours.CancelDeploymentRequest, api.CancelEnvironmentDeploymentRequest>
   >().toEqualTypeOf<true>();
+  expectTypeOf<Same<ours.GitTokenRequest, api.GitTokenRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.VariableRequest, api.VariableRequest>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.VariableEditRequest, api.VariableEditRequest>>().toEqualTypeOf<true>();
   expectTypeOf<

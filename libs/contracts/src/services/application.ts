@@ -1,4 +1,4 @@
-import type { VariableId } from '@pilotfish/kernel';
+import type { GitTokenId, VariableId } from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
 import { Port, Probe } from '../messages/task.ts';
@@ -16,6 +16,8 @@ export const GitSource = z.looseObject({
   branch: z.string().min(1),
   /** The folder inside the repository, `/` for all of it. */
   rootPath: z.string(),
+  /** With which it is read; absent or null: as the public does. */
+  gitTokenId: idSchema<GitTokenId>().nullable().optional(),
 });
 export type GitSource = z.infer<typeof GitSource>;
 

@@ -1,5 +1,5 @@
 import { type EnvironmentId, Fault, type ServiceId } from '@pilotfish/kernel';
-import { and, asc, eq, inArray, isNull } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { deploymentStages, environments, services } from '../schema/environments.ts';
 import type { TenantTransaction } from '../transactions.ts';
 
@@ -53,7 +53,10 @@ export async function listServicesByStage(
     .orderBy(asc(deploymentStages.position), asc(services.id));
 }
 
-/** Services that follow a branch of a repository, with auto-deployment on or off. */
+/**
+ * Services that follow a branch of a repository, with auto-deployment on or off. One that has a Git
+ * token comes first, so that the repository is asked with it on behalf of all.
+ */
 export async function listServicesFollowing(
   tx: TenantTransaction,
   repositoryKeys: readonly string[],
@@ -70,7 +73,7 @@ export async function listServicesFollowing(
         isNull(services.deletedAt),
       ),
     )
-    .orderBy(asc(services.id));
+    .orderBy(sql`${services.gitTokenId} is null`, asc(services.id));
 }
 
 /** @throws Fault `not_found` where it is not the tenant's, or deleted */

@@ -41,6 +41,7 @@ export type NewService = Pick<
   | 'repositoryKey'
   | 'branch'
   | 'autoDeploy'
+  | 'gitTokenId'
   | 'host'
 > &
   Partial<Pick<ServiceRow, 'iconUri'>>;
@@ -73,6 +74,7 @@ type ServiceChange = Partial<
     | 'repositoryKey'
     | 'branch'
     | 'autoDeploy'
+    | 'gitTokenId'
     | 'outOfDate'
     | 'deletedAt'
   >

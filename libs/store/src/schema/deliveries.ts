@@ -83,6 +83,8 @@ export const incomingWebhooks = pgTable(
     previousSecretValidUntil: instant('previous_secret_valid_until'),
     /** Made for the built-in git-server; not shown among the users' own. */
     managed: boolean('managed').notNull().default(false),
+    /** Made by Pilotfish for the repositories whose webhooks it keeps at the provider. */
+    registers: boolean('registers').notNull().default(false),
     createdBy: id<PrincipalId>('created_by').notNull(),
     deletedAt: instant('deleted_at'),
     ...edited,
@@ -92,6 +94,9 @@ export const incomingWebhooks = pgTable(
     uniqueIndex('incoming_webhooks_managed')
       .on(table.organizationId)
       .where(sql`${table.managed} and ${table.deletedAt} is null`),
+    uniqueIndex('incoming_webhooks_registering')
+      .on(table.organizationId, table.provider)
+      .where(sql`${table.registers} and ${table.deletedAt} is null`),
   ],
 );
 

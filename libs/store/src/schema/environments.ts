@@ -4,6 +4,7 @@ import type {
   ClusterId,
   EnvironmentId,
   ExecutionId,
+  GitTokenId,
   OrganizationId,
   PrincipalId,
   ProjectId,
@@ -25,6 +26,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import { counter, edited, id, instant } from './columns.ts';
 import { clusters } from './fleet.ts';
+import { gitTokens } from './git-tokens.ts';
 import { organizations } from './identity.ts';
 
 export const projects = pgTable(
@@ -139,6 +141,8 @@ export const services = pgTable(
     repositoryKey: text('repository_key'),
     branch: text('branch'),
     autoDeploy: boolean('auto_deploy').notNull().default(false),
+    /** `spec.git.gitTokenId`, beside the spec because a token in use must not be deleted. */
+    gitTokenId: id<GitTokenId>('git_token_id').references(() => gitTokens.id),
     /** The commit that was last asked to be deployed, so that one push deploys once. */
     lastRequestedSha: text('last_requested_sha'),
     /** The host name under which the edge serves it, without port; never changes. */
@@ -163,6 +167,9 @@ export const services = pgTable(
     index('services_watching')
       .on(table.organizationId, table.repositoryKey, table.branch)
       .where(sql`${table.deletedAt} is null`),
+    index('services_git_token')
+      .on(table.gitTokenId)
+      .where(sql`${table.gitTokenId} is not null and ${table.deletedAt} is null`),
   ],
 );
 

@@ -1,5 +1,6 @@
 /** All tables, for drizzle-kit and for the query builder. */
 export { auditChains, auditEvents } from './audit.ts';
+export { commitReports } from './commit-reports.ts';
 export {
   branchHeads,
   deliveries,
@@ -17,6 +18,7 @@ export {
   outbox,
 } from './executions.ts';
 export { clusters, engineJoinTokens, engines } from './fleet.ts';
+export { gitTokens } from './git-tokens.ts';
 export {
   apiTokens,
   controlPlane,
@@ -28,3 +30,4 @@ export {
   sessions,
 } from './identity.ts';
 export { variables, variableVersions } from './variables.ts';
+export { webhookRegistrations } from './webhook-registrations.ts';

@@ -1,5 +1,6 @@
 import type { Operation } from '../operation.ts';
 import { environmentOperations } from './environments.ts';
+import { gitAccessOperations } from './git-access.ts';
 import { hostingOperations } from './hosting.ts';
 import { organizationOperations } from './organizations.ts';
 import { serviceOperations } from './services.ts';
@@ -7,6 +8,7 @@ import { serviceOperations } from './services.ts';
 /** Every operation of the HTTP API by its operationId. */
 export const operations = {
   ...organizationOperations,
+  ...gitAccessOperations,
   ...environmentOperations,
   ...serviceOperations,
   ...hostingOperations,

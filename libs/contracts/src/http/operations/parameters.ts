@@ -4,6 +4,7 @@ import type {
   DeliveryId,
   EngineId,
   EnvironmentId,
+  GitTokenId,
   IncomingWebhookId,
   OrganizationId,
   ProjectId,
@@ -17,6 +18,7 @@ import { idSchema } from '../../ids.ts';
 /** The parameters of the paths. */
 export const OrganizationParams = z.object({ organizationId: idSchema<OrganizationId>() });
 export const ApiTokenParams = OrganizationParams.extend({ apiTokenId: idSchema<ApiTokenId>() });
+export const GitTokenParams = OrganizationParams.extend({ gitTokenId: idSchema<GitTokenId>() });
 export const ProjectParams = z.object({ projectId: idSchema<ProjectId>() });
 export const EnvironmentParams = z.object({ environmentId: idSchema<EnvironmentId>() });
 export const ApplicationParams = z.object({ applicationId: idSchema<ServiceId>() });
