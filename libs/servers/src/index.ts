@@ -1,4 +1,5 @@
 /** Finds, installs privately and runs PostgreSQL and nats-server. */
+export { installDebianProgram } from './debian-program.ts';
 export { type FileLock, tryFileLock } from './file-lock.ts';
 export { findFreePorts, isPortFree } from './free-port.ts';
 export { type EnsureNatsOptions, ensureNatsBinary } from './nats-binary.ts';

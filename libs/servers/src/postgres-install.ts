@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
-import { listInstalled, openPrivateApt } from './debian-packages.ts';
+import { openPrivateApt } from './debian-packages.ts';
+import { libraryPath, missingLibraries } from './debian-program.ts';
 import { type InstallContext, installOnce } from './install-once.ts';
 import { requireCommand } from './run-command.ts';
 
@@ -20,9 +21,6 @@ const embeddedVersionByMajor: Record<number, string> = {
   15: '15.18.0-beta.17',
 };
 
-/** Libraries that must be the machine's own, and the compiler of a JIT that we switch off. */
-const neverPrivate = /^(libc6|libc-bin|libgcc-s1|libcrypt1|libllvm.*|libperl.*|libpython.*)$/;
-
 async function fillFromDebian(
   temporaryFolder: string,
   majors: readonly number[],
@@ -34,21 +32,12 @@ async function fillFromDebian(
   for (const major of majors) {
     const name = `postgresql-${major}`;
     if ((await apt.findVersion(name)) === undefined) continue;
-    const installed = await listInstalled(env);
-    const libraries = (await apt.listNeeded(name)).filter(
-      (needed) => needed.startsWith('lib') && !installed.has(needed) && !neverPrivate.test(needed),
-    );
+    const libraries = await missingLibraries(apt, name, env);
     await apt.unpack([name, `postgresql-client-${major}`, ...libraries], temporaryFolder);
     rmSync(work, { recursive: true });
     return;
   }
   throw new Fault('unavailable', `the package sources have no PostgreSQL ${majors.join(', ')}`);
-}
-
-function libraryPath(root: string): string {
-  const parent = join(root, 'usr/lib');
-  const triplets = readdirSync(parent).filter((name) => name.endsWith('-linux-gnu'));
-  return [...triplets.map((name) => join(parent, name)), parent].join(':');
 }
 
 /** Unpacks Debian's (or Ubuntu's) packages of the machine's own release, with pg_dump. */

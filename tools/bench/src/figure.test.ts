@@ -13,5 +13,12 @@ test('a figure without a sample is none', () => {
 test('a missed goal is called so', () => {
   const missed = figureOf('push', 's', [6], { max: 5, aim: 2 });
   expect(isMet(missed)).toBe(false);
-  expect(formatFigures([missed])).toContain('≤ 5 (aim 2) MISSED');
+  expect(formatFigures([missed])).toContain('≤ 5, aim 2: MISSED');
+});
+
+test('a goal is met without its aim, and with it', () => {
+  const goal = { min: 12, aim: 18 };
+  expect(formatFigures([figureOf('rate', '/s', [15], goal)])).toMatch(/≥ 12, aim 18: met$/);
+  expect(formatFigures([figureOf('rate', '/s', [18], goal)])).toContain('met with its aim');
+  expect(formatFigures([figureOf('push', 's', [3], { max: 5 })])).toMatch(/≤ 5: met$/);
 });

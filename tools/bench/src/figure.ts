@@ -1,4 +1,4 @@
-/** What a figure is held against: at least or at most, `aim` where we want to go beyond. */
+/** What a figure must be, at least or at most, and the `aim` where we want to go beyond that. */
 export interface Goal {
   readonly max?: number;
   readonly min?: number;
@@ -60,13 +60,21 @@ export function formatFigures(figures: readonly Figure[]): string {
     .join('\n');
 }
 
+/** True where the aim was reached as well, or null where there is none. */
+function isAimReached({ median, goal }: Figure): boolean | null {
+  if (goal?.aim === undefined) return null;
+  return goal.min === undefined ? median <= goal.aim : median >= goal.aim;
+}
+
+/** `≤ 5, aim 2: met`: the bound first, then what we want, then how it stands. */
 function describeGoal(figure: Figure): string {
   const { goal } = figure;
   if (goal === null) return '';
   const bounds = [
     goal.max === undefined ? '' : `≤ ${goal.max}`,
     goal.min === undefined ? '' : `≥ ${goal.min}`,
-    goal.aim === undefined ? '' : `(aim ${goal.aim})`,
+    goal.aim === undefined ? '' : `aim ${goal.aim}`,
   ];
-  return `${bounds.filter(Boolean).join(' ')} ${isMet(figure) ? 'met' : 'MISSED'}`;
+  const verdict = isMet(figure) ? (isAimReached(figure) ? 'met with its aim' : 'met') : 'MISSED';
+  return `${bounds.filter(Boolean).join(', ')}: ${verdict}`;
 }

@@ -3,6 +3,7 @@ import { systemClock } from '@pilotfish/kernel';
 import { startPlatform } from '@pilotfish/system';
 import type { Benchmark } from './benchmark.ts';
 import { figureOf } from './figure.ts';
+import { cpuSeconds } from './processes.ts';
 
 const settleMs = 15_000;
 const observeMs = 30_000;
@@ -10,7 +11,6 @@ const observeMs = 30_000;
 const windows = 3;
 /** What is not ours counts apart. */
 const servers = new Set(['postgres', 'nats']);
-const ticksPerSecond = 100;
 
 /** Memory and processor time of every process while nothing happens. */
 export const idle: Benchmark = {
@@ -45,10 +45,10 @@ export const idle: Benchmark = {
 
 /** What each process used of one processor, its ended children included, during one window. */
 async function cpuPercents(pids: readonly number[]): Promise<number[]> {
-  const before = await Promise.all(pids.map(cpuSeconds));
+  const before = pids.map((pid) => cpuSeconds(pid));
   const begin = systemClock.monotonicMs();
   await systemClock.sleep(observeMs);
-  const after = await Promise.all(pids.map(cpuSeconds));
+  const after = pids.map((pid) => cpuSeconds(pid));
   const elapsed = (systemClock.monotonicMs() - begin) / 1000;
   return after.map((seconds, i) => ((seconds - (before[i] ?? 0)) / elapsed) * 100);
 }
@@ -59,13 +59,6 @@ async function pssMebibytes(pid: number): Promise<number> {
   const kibibytes = /^Pss:\s+(\d+) kB/m.exec(rollup)?.[1];
   if (kibibytes === undefined) throw new Error(`no PSS of ${pid}`);
   return Number(kibibytes) / 1024;
-}
-
-/** User and system time of a process and its ended children so far; fields 14 to 17 of `stat`. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return sum(fields.slice(11, 15).map(Number)) / ticksPerSecond;
 }
 
 function sum(values: readonly number[]): number {

@@ -21,8 +21,9 @@ const stopSteps = [
  * A flag that changes how V8 compiles must not stand here: Node's own modules would lose their
  * compiled form.
  */
-const memoryFlags = ['--max-semi-space-size=2'];
-const memoryEnv = {
+export const serviceFlags = ['--max-semi-space-size=2'];
+/** Variables of the C library with the same purpose. */
+export const serviceEnv = {
   MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '65536',
   MALLOC_TRIM_THRESHOLD_: '65536',
@@ -43,7 +44,7 @@ export interface ServiceProcess {
 
 /** Two processes of one hash are interchangeable. */
 function hashOf({ programHash, env }: ServiceProcess): string {
-  const node = [process.version, ...memoryFlags, ...Object.values(memoryEnv)];
+  const node = [process.version, ...serviceFlags, ...Object.values(serviceEnv)];
   const parts = [...node, programHash, ...Object.entries(env).flat()];
   return createHash('sha256').update(parts.join('\0')).digest('hex');
 }
@@ -107,8 +108,8 @@ export function defineServiceProcess(
       }
       const identity = launchDetached({
         program: process.execPath,
-        args: [...memoryFlags, process_.program],
-        env: { ...memoryEnv, ...process_.env },
+        args: [...serviceFlags, process_.program],
+        env: { ...serviceEnv, ...process_.env },
         logFile,
         endWithParent: false,
         onExit,

@@ -1,0 +1,153 @@
+/** One contestant under load for some seconds, and what it cost. */
+import { readFileSync } from 'node:fs';
+import { cpuSeconds, cpuSecondsOfTree } from '../processes.ts';
+import type { Contestant, Part } from './contestants.ts';
+import type { LoadGenerator, LoadReport } from './load-generator.ts';
+import type { Pool } from './payloads.ts';
+import type { Servers } from './servers.ts';
+
+export interface LegOptions {
+  readonly pool: Pool;
+  /** Deliveries a second by schedule; 0: as many as are taken. */
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+export interface Leg {
+  readonly report: LoadReport;
+  /** Answered 2xx. */
+  readonly taken: number;
+  /** 2xx a second. */
+  readonly rate: number;
+  /** Processors that gateway and PostgreSQL kept busy. */
+  readonly storeCores: number;
+  /** Microseconds of processor time per delivery. */
+  readonly cpu: Readonly<Record<Part, number>>;
+  /** Of the generator, likewise. */
+  readonly generatorCpu: number;
+  /** Write-ahead log per byte of the bodies. */
+  readonly walPerByte: number;
+  /** Deliveries of which the store and the client's count differ; 0 is right. */
+  readonly miscounted: number;
+  /** Share of the machine's processor time that went to others. */
+  readonly disturbance: number;
+}
+
+/** So many senders at once: more than a batch waits for, fewer than would only wait. */
+const connections = 128;
+/** By schedule, one must always be free to leave in time. */
+const connectionsOnSchedule = 256;
+
+/** A leg of which others took more than this is disturbed. */
+export const disturbanceMax = 0.08;
+
+/** @throws Error where the generator fails */
+export async function runLeg(
+  generator: LoadGenerator,
+  { sql, postgres }: Servers,
+  contestant: Contestant,
+  { pool, rate, seconds: secondsWanted }: LegOptions,
+): Promise<Leg> {
+  const { port, pids, tables } = contestant;
+  if (tables.length > 0) await sql.unsafe(`truncate ${tables.join(', ')}`);
+  await sql`checkpoint`;
+  const look = async () => {
+    const [row] = await sql<{ wal: string }[]>`select pg_current_wal_lsn() - '0/0' as wal`;
+    return { wal: Number(row?.wal), cpu: cpuOf(contestant), machine: machineTime() };
+  };
+  // The benchmark itself, and PostgreSQL where the contestant has no part in it.
+  const own = () =>
+    cpuSeconds(process.pid, { withChildren: false }) +
+    (pids.postgres === undefined ? cpuSecondsOfTree(postgres.pid) : 0);
+  const ownBefore = own();
+  const before = await look();
+  const report = await generator.run({
+    port,
+    pool,
+    rate,
+    seconds: secondsWanted,
+    connections: rate === 0 ? connections : connectionsOnSchedule,
+  });
+  const after = await look();
+  const taken = report.answered - report.refused;
+  const spent = (part: Part) => (after.cpu[part] ?? 0) - (before.cpu[part] ?? 0);
+  const seconds = { gateway: spent('gateway'), postgres: spent('postgres'), nats: spent('nats') };
+  const perDelivery = (one: number) => (one * 1e6) / Math.max(taken, 1);
+  // What is no part of the contestant is measured by the benchmark's own hand, or belongs to others.
+  const ownSeconds =
+    report.cpuSeconds + seconds.gateway + seconds.postgres + seconds.nats + own() - ownBefore;
+  const machine = after.machine.busy - before.machine.busy;
+  const whole = after.machine.whole - before.machine.whole;
+  const stolen = after.machine.stolen - before.machine.stolen;
+  return {
+    report,
+    taken,
+    rate: taken / report.seconds,
+    storeCores: (seconds.gateway + seconds.postgres) / report.seconds,
+    cpu: {
+      gateway: perDelivery(seconds.gateway),
+      postgres: perDelivery(seconds.postgres),
+      nats: perDelivery(seconds.nats),
+    },
+    generatorCpu: (report.cpuSeconds * 1e6) / Math.max(report.answered, 1),
+    walPerByte: (after.wal - before.wal) / Math.max(report.bytes, 1),
+    miscounted: await miscounted(sql, tables, taken),
+    disturbance: Math.max(machine - ownSeconds, 0) / whole + stolen / whole,
+  };
+}
+
+async function miscounted(
+  sql: Servers['sql'],
+  tables: readonly string[],
+  taken: number,
+): Promise<number> {
+  let worst = 0;
+  for (const table of tables) {
+    const [row] = await sql.unsafe<{ rows: string }[]>(`select count(*) as rows from ${table}`);
+    worst = Math.max(worst, Math.abs(Number(row?.rows) - taken));
+  }
+  return worst;
+}
+
+function cpuOf({ pids }: Contestant): Partial<Record<Part, number>> {
+  const parts = Object.entries(pids) as [Part, readonly number[]][];
+  return Object.fromEntries(
+    parts.map(([part, of]) => [part, of.reduce((total, pid) => total + cpuSecondsOfTree(pid), 0)]),
+  );
+}
+
+/**
+ * Seconds of all processors: spent in programs, taken by the hypervisor, in all. What interrupts
+ * take is left out of the first: it is mostly the network's, which is ours.
+ */
+function machineTime(): { busy: number; stolen: number; whole: number } {
+  const line = readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '';
+  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0, stolen = 0] =
+    line
+      .split(/\s+/)
+      .slice(1)
+      .map((ticks) => Number(ticks) / 100);
+  const busy = user + nice + system;
+  return { busy, stolen, whole: busy + idle + wait + irq + softirq + stolen };
+}
+
+/** One line for people who wait. */
+export function describeLeg(name: string, leg: Leg): string {
+  const { cpu, report } = leg;
+  const parts = [
+    name.padEnd(18),
+    `${leg.rate.toFixed(0)}/s`.padStart(9),
+    `gateway ${cpu.gateway.toFixed(1)} µs`,
+    `postgres ${cpu.postgres.toFixed(1)} µs`,
+    `nats ${cpu.nats.toFixed(1)} µs`,
+    `generator ${leg.generatorCpu.toFixed(1)} µs`,
+    `p50 ${report.p50Ms.toFixed(1)} p99 ${report.p99Ms.toFixed(1)} ms`,
+    `lag p99 ${report.lagP99Ms} ms`,
+    `WAL ${leg.walPerByte.toFixed(3)}`,
+    `others ${(leg.disturbance * 100).toFixed(1)} %`,
+  ];
+  if (report.refused > 0) parts.push(`${report.refused} REFUSED`);
+  if (report.broken > 0) parts.push(`${report.broken} BROKEN`);
+  if (leg.miscounted > 0) parts.push(`${leg.miscounted} MISCOUNTED`);
+  return parts.join('  ');
+}

@@ -1,0 +1,4 @@
+/** How `npm start` runs a service, for tools that run one by itself. */
+export { ensureBundles } from './bundle/build.ts';
+export { buildsFolder } from './bundle/manifest.ts';
+export { serviceEnv, serviceFlags } from './launch-service.ts';
