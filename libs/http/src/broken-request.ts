@@ -15,7 +15,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
 
 function brokenFault(code: string | undefined): Fault {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return new Fault('timeout', 'The request did not arrive in time.');
+    return new Fault('too_slow', 'The request did not arrive in time.');
   }
   return code === 'HPE_HEADER_OVERFLOW'
     ? new Fault('too_large', 'The headers are larger than 16 KiB together.')

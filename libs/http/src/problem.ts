@@ -10,7 +10,7 @@ export const retryAfterSeconds = 2;
 const fastifyFaults: Readonly<Record<string, FaultCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media',
-  FST_ERR_REQ_TIMEOUT: 'timeout',
+  FST_ERR_REQ_TIMEOUT: 'too_slow',
 };
 
 /** In words of our own: Fastify's repeat the address, in which there may be anything. */

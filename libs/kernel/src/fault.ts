@@ -9,6 +9,8 @@ export const faultTable = {
   forbidden: { status: 403, retry: 'never', title: 'Not allowed' },
   /** Also answered where the resource belongs to somebody else, so that ids cannot be probed. */
   not_found: { status: 404, retry: 'never', title: 'Not found' },
+  /** A request whose sender took too long to send it. */
+  too_slow: { status: 408, retry: 'later', title: 'Sent too slowly' },
   conflict: { status: 409, retry: 'never', title: 'In conflict with the present state' },
   /** A write that carried an older lease, generation, epoch or version than the stored one. */
   stale: { status: 409, retry: 'never', title: 'Overtaken by a newer state' },

@@ -7,6 +7,7 @@ export const faultMeanings: Readonly<Record<FaultCode, string>> = {
   unauthenticated: 'No token, one that is unknown or expired, or a signature that does not match.',
   forbidden: 'The token is good, but its role lacks the permission; or an engine that was revoked.',
   not_found: 'Nothing by that id; answered as well where it belongs to another organization.',
+  too_slow: 'The request did not arrive within its time: send it again, and faster.',
   conflict:
     'The present state does not allow it, for example an engine that is to enrol where one works already, or a name that is taken.',
   stale:
