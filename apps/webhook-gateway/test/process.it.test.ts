@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createKeyFile, createSecretFile } from '@pilotfish/crypto';
+import { systemClock } from '@pilotfish/kernel';
 import { findFreePorts } from '@pilotfish/servers';
 import { postDelivery, type TestDatabase, type TestNats, testNats } from '@pilotfish/testing';
 import { expect, onTestFinished, test } from 'vitest';
@@ -84,6 +85,8 @@ test('replicas are killed under load: every acknowledged delivery is in the inbo
           break;
         }
         broken += 1;
+        // Whoever comes back needs the processor as well.
+        await systemClock.sleep(20);
       }
     }
   };

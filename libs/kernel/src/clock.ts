@@ -11,8 +11,19 @@ export interface Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The last instant that was asked for: at thousands of requests a second most are of the same one. */
+let latest = Temporal.Instant.fromEpochMilliseconds(0);
+let latestMs = 0;
+
 export const systemClock: Clock = {
-  now: () => Temporal.Instant.fromEpochMilliseconds(Date.now()),
+  now() {
+    const nowMs = Date.now();
+    if (nowMs !== latestMs) {
+      latest = Temporal.Instant.fromEpochMilliseconds(nowMs);
+      latestMs = nowMs;
+    }
+    return latest;
+  },
   monotonicMs: () => performance.now(),
   sleep(delayMs, signal) {
     return new Promise((resolve, reject) => {

@@ -162,7 +162,7 @@ function createInbox(connections: InboxConnections, makeId: () => DeliveryId): I
     },
     async ping() {
       try {
-        await connections.query({ name: 'inbox_ping', text: 'select 1', values: [] });
+        await connections.query('select 1', []);
       } catch (thrown) {
         throw toDatabaseFault(thrown);
       }

@@ -12,17 +12,21 @@ import {
   type StoreOptions,
   statementMsMax,
 } from '../open-store.ts';
-
-export interface Statement {
-  /** Prepared once per connection under this name. */
-  readonly name: string;
-  readonly text: string;
-  readonly values: readonly (string | Buffer)[];
-}
+import type { BindMessage } from './bind-message.ts';
+import { type AnswerRow, executePrepared, type PreparedStatement } from './prepared-statement.ts';
 
 export interface InboxConnections {
-  /** One statement, and with it one transaction. @throws the database's error, or a Fault `unavailable` */
-  query<Row>(statement: Statement): Promise<readonly Row[]>;
+  /**
+   * One prepared statement, and with it one transaction.
+   *
+   * @throws the database's error, or a Fault `unavailable`
+   */
+  execute(
+    statement: PreparedStatement,
+    bind: (message: BindMessage) => void,
+  ): Promise<readonly AnswerRow[]>;
+  /** As `execute`, for the usual parameters and answers. */
+  query<Row>(text: string, values: readonly string[]): Promise<readonly Row[]>;
   close(): Promise<void>;
 }
 
@@ -69,26 +73,34 @@ export async function openInboxConnections(
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
   } as pg.PoolConfig);
-  // An idle connection that breaks is dropped by the pool; whoever asks next gets a new one.
+  // A connection that breaks is told to whoever uses it, or dropped; the next one is new.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return {
-    async query<Row>({ name, text, values }: Statement) {
+    async execute(statement, bind) {
+      const client = await pool.connect().catch(throwFault);
       try {
-        const { rows } = await pool.query({ name, text, values: [...values] });
-        return rows as Row[];
+        const rows = await executePrepared(client, statement, bind);
+        client.release();
+        return rows;
       } catch (thrown) {
-        throw asFault(thrown);
+        client.release(true);
+        return throwFault(thrown);
       }
+    },
+    async query<Row>(text: string, values: readonly string[]) {
+      const { rows } = await pool.query({ text, values: [...values] }).catch(throwFault);
+      return rows as Row[];
     },
     close: () => pool.end(),
   };
 }
 
 /** This driver's own errors, of a connection that broke or does not answer, have no code. */
-function asFault(thrown: unknown): unknown {
-  if (!(thrown instanceof Error) || thrown instanceof TypeError || 'code' in thrown) return thrown;
+function throwFault(thrown: unknown): never {
+  if (!(thrown instanceof Error) || thrown.constructor !== Error || 'code' in thrown) throw thrown;
   const internal = thrown.message;
-  return new Fault('unavailable', 'The database does not answer', { internal, cause: thrown });
+  throw new Fault('unavailable', 'The database does not answer', { internal, cause: thrown });
 }
 
 async function passwordOf(

@@ -1,7 +1,7 @@
 /** What the gateway asks of the database. */
 import type { DeliveryId, IncomingWebhookId, OrganizationId } from '@pilotfish/kernel';
 import type { HookSecrets, NewDelivery } from '../inbox.ts';
-import { bytea, encodeArray, text, timestamptz, uuid } from './binary-array.ts';
+import { bytea, text, timestamptz, uuid } from './bind-message.ts';
 import type { InboxConnections } from './connections.ts';
 
 /** A delivery with the id under which it is stored, unless it is a repeat. */
@@ -56,21 +56,18 @@ export async function insertRows(
   connections: InboxConnections,
   rows: readonly InboxRow[],
 ): Promise<number> {
-  const result = await connections.query<{ new: number }>({
-    ...insertNew,
-    values: [
-      encodeArray(uuid, rows, (row) => row.id),
-      encodeArray(uuid, rows, (row) => row.organizationId),
-      encodeArray(uuid, rows, (row) => row.incomingWebhookId),
-      encodeArray(text, rows, (row) => row.providerDeliveryId),
-      encodeArray(text, rows, (row) => row.event),
-      encodeArray(timestamptz, rows, (row) => row.receivedAt.epochMilliseconds),
-      encodeArray(text, rows, (row) => row.trace ?? null),
-      encodeArray(text, rows, (row) => JSON.stringify(row.headers)),
-      encodeArray(bytea, rows, (row) => row.body),
-    ],
+  const [row] = await connections.execute(insertNew, (parameters) => {
+    parameters.array(uuid, rows, ({ id }) => id);
+    parameters.array(uuid, rows, ({ organizationId }) => organizationId);
+    parameters.array(uuid, rows, ({ incomingWebhookId }) => incomingWebhookId);
+    parameters.array(text, rows, ({ providerDeliveryId }) => providerDeliveryId);
+    parameters.array(text, rows, ({ event }) => event);
+    parameters.array(timestamptz, rows, ({ receivedAt }) => receivedAt.epochMilliseconds);
+    parameters.array(text, rows, ({ trace }) => trace ?? null);
+    parameters.array(text, rows, ({ headers }) => JSON.stringify(headers));
+    parameters.array(bytea, rows, ({ body }) => body);
   });
-  return result[0]?.new ?? 0;
+  return Number(row?.[0]);
 }
 
 /**
@@ -81,23 +78,17 @@ export async function selectIds(
   connections: InboxConnections,
   rows: readonly InboxRow[],
 ): Promise<ReadonlyMap<string, DeliveryId>> {
-  const found = await connections.query<{ id: DeliveryId; hook: string; key: string }>({
-    ...selectStored,
-    values: [
-      encodeArray(uuid, rows, (row) => row.incomingWebhookId),
-      encodeArray(text, rows, (row) => row.providerDeliveryId),
-    ],
+  const found = await connections.execute(selectStored, (parameters) => {
+    parameters.array(uuid, rows, ({ incomingWebhookId }) => incomingWebhookId);
+    parameters.array(text, rows, ({ providerDeliveryId }) => providerDeliveryId);
   });
-  return new Map(found.map(({ id, hook, key }) => [`${hook}/${key}`, id]));
+  return new Map(found.map(([id, hook, key]) => [`${hook}/${key}`, id as DeliveryId]));
 }
 
-const selectHook = {
-  name: 'inbox_hook',
-  text: `select w.id, w.organization_id, w.provider, w.secret_ciphertext, w.secret_version,
-      w.previous_secret_ciphertext, w.previous_secret_valid_until
-    from incoming_webhooks w join organizations o on o.id = w.organization_id
-    where w.id = $1::uuid and w.deleted_at is null and o.deleted_at is null`,
-} as const;
+const selectHook = `select w.id, w.organization_id, w.provider, w.secret_ciphertext,
+    w.secret_version, w.previous_secret_ciphertext, w.previous_secret_valid_until
+  from incoming_webhooks w join organizations o on o.id = w.organization_id
+  where w.id = $1::uuid and w.deleted_at is null and o.deleted_at is null`;
 
 interface HookRow {
   readonly id: IncomingWebhookId;
@@ -113,7 +104,7 @@ export async function findHook(
   connections: InboxConnections,
   id: IncomingWebhookId,
 ): Promise<HookSecrets | null> {
-  const [row] = await connections.query<HookRow>({ ...selectHook, values: [id] });
+  const [row] = await connections.query<HookRow>(selectHook, [id]);
   if (row === undefined) return null;
   const until = row.previous_secret_valid_until;
   return {
@@ -128,16 +119,12 @@ export async function findHook(
   };
 }
 
-const ensureDays = {
-  name: 'inbox_days',
-  text: 'select pilotfish_ensure_partitions($1::date, $2::date)',
-} as const;
-
 /** Makes the partitions of these days, `2026-11-29` to `2026-11-30`. */
 export async function ensurePartitions(
   connections: InboxConnections,
   firstDay: string,
   lastDay: string,
 ): Promise<void> {
-  await connections.query({ ...ensureDays, values: [firstDay, lastDay] });
+  const call = 'select pilotfish_ensure_partitions($1::date, $2::date)';
+  await connections.query(call, [firstDay, lastDay]);
 }
