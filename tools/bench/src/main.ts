@@ -2,11 +2,12 @@ import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.ts';
 import { formatFigures, isMet } from './figure.ts';
 import { idle } from './idle.ts';
+import { inbox } from './inbox/inbox.ts';
 import { pushToLive } from './push-to-live.ts';
 import { start } from './start.ts';
 import { webhooks } from './webhooks/webhooks.ts';
 
-const benchmarks: readonly Benchmark[] = [pushToLive, start, idle, webhooks];
+const benchmarks: readonly Benchmark[] = [pushToLive, start, idle, webhooks, inbox];
 
 const usage = `npm run bench -- NAME [--quick] [--only PART[,PART]] [--profile] [--json]
 

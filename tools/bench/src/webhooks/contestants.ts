@@ -136,13 +136,16 @@ export async function startOurs(
     ? ['--conditions=@pilotfish/source', join(root, 'apps/webhook-gateway/src/main.ts')]
     : [join(buildsFolder(root), (await ensureBundles(root)).id, 'webhook-gateway/main.mjs')];
   const [port = 0, ...ownPorts] = await findFreePorts(1 + processes);
-  // What an operator may set for it reaches it here too, as in `npm start`.
+  // Everything comes from one address here: its limits are kept track of, but not reached. What an
+  // operator may set reaches it too, as in `npm start`.
   const own = Object.entries(env).filter(([name]) => name.startsWith('WEBHOOK_GATEWAY_'));
   const started: StartedProcess[] = [];
   for (const [replica, ownPort] of ownPorts.entries()) {
     const settings = {
       ...serviceEnv,
       PATH: env.PATH ?? '',
+      WEBHOOK_GATEWAY_HOOK_PER_SECOND_MAX: '1000000',
+      WEBHOOK_GATEWAY_ADDRESS_PER_SECOND_MAX: '1000000',
       ...Object.fromEntries(own.map(([name, value]) => [name, value ?? ''])),
       PILOTFISH_IDENTITY_DIR: servers.identityFolder,
       NATS_URL: servers.nats.url,

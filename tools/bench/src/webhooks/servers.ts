@@ -1,6 +1,6 @@
 /** The servers of a run: private, on free ports, in a folder of their own on a real disk. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority, openAuthorityKeys } from '@pilotfish/bus';
@@ -39,7 +39,7 @@ export async function startServers(
   // Never an operator's servers.
   const { DATABASE_URL: _, NATS_URL: __, ...env } = outerEnv;
   const folder = mkdtempSync(join(tmpdir(), 'pilotfish-bench-'));
-  cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }));
+  cleanUp.remove(folder);
   const [postgresPort = 0, natsPort = 0] = await findFreePorts(2);
   const dataFolder = join(folder, 'postgres');
   const base = { env, endWithParent: true, onProgress: say };
