@@ -21,7 +21,22 @@ const stopSteps = [
  * A flag that changes how V8 compiles must not stand here: Node's own modules would lose their
  * compiled form.
  */
-export const serviceFlags = ['--max-semi-space-size=2'];
+const memoryFlags = ['--max-semi-space-size=2'];
+
+/**
+ * Flags of one service, which beat those of all. A delivery lives in the webhook-gateway until its
+ * batch is on disk: in a small young generation it is copied twice and then collected as an old
+ * object, on more threads than this machine may have to spare (docs/adr/0006-the-path-of-a-delivery.md).
+ */
+const flagsOf: Readonly<Record<string, readonly string[]>> = {
+  'webhook-gateway': ['--max-semi-space-size=32', '--single-threaded-gc'],
+};
+
+/** What Node is started with, before the program. */
+export function serviceFlags(service: string): readonly string[] {
+  return [...memoryFlags, ...(flagsOf[service] ?? [])];
+}
+
 /** Variables of the C library with the same purpose. */
 export const serviceEnv = {
   MALLOC_ARENA_MAX: '1',
@@ -43,8 +58,8 @@ export interface ServiceProcess {
 }
 
 /** Two processes of one hash are interchangeable. */
-function hashOf({ programHash, env }: ServiceProcess): string {
-  const node = [process.version, ...serviceFlags, ...Object.values(serviceEnv)];
+function hashOf({ service, programHash, env }: ServiceProcess): string {
+  const node = [process.version, ...serviceFlags(service), ...Object.values(serviceEnv)];
   const parts = [...node, programHash, ...Object.entries(env).flat()];
   return createHash('sha256').update(parts.join('\0')).digest('hex');
 }
@@ -108,7 +123,7 @@ export function defineServiceProcess(
       }
       const identity = launchDetached({
         program: process.execPath,
-        args: [...serviceFlags, process_.program],
+        args: [...serviceFlags(process_.service), process_.program],
         env: { ...serviceEnv, ...process_.env },
         logFile,
         endWithParent: false,

@@ -152,7 +152,7 @@ export async function startOurs(
       WEBHOOK_GATEWAY_PORT: String(port),
       ...(processes === 1 ? {} : { WEBHOOK_GATEWAY_REPLICA_PORT: String(ownPort) }),
     };
-    const args = [...serviceFlags, ...nodeFlags, ...program];
+    const args = [...serviceFlags('webhook-gateway'), ...nodeFlags, ...program];
     const name = `ours-${processes}-${replica}`;
     started.push(await startNode(stage, name, args, settings, processes === 1 ? port : ownPort));
   }
