@@ -1,97 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createGit } from '@pilotfish/git';
-import { type Clock, Fault, type IncomingWebhookId, newId, systemClock } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
-import { openInbox, type Store, tables } from '@pilotfish/store';
-import { testDatabase } from '@pilotfish/testing';
+import { newId, systemClock } from '@pilotfish/kernel';
+import { tables } from '@pilotfish/store';
 import fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
-import { type DispatcherDeps, dispatchBatch } from '../src/roles/dispatcher.ts';
-import { testRepository } from './repository.ts';
-import { newWorld, type World } from './world.ts';
+import { newDispatch, read } from './dispatching.ts';
 
 const zero = '0'.repeat(40);
-
-async function newDispatch(options: { services?: number } = {}) {
-  const database = await testDatabase();
-  const repository = testRepository();
-  const world = await newWorld(database.store, { ...options, repositoryUrl: repository.url });
-  const hook = newId<IncomingWebhookId>();
-  await database.store.tenant(world.context, async ({ db }) => {
-    await db.insert(tables.incomingWebhooks).values({
-      id: hook,
-      organizationId: world.context.organizationId,
-      name: 'github',
-      provider: 'GITHUB',
-      secretCiphertext: new Uint8Array(),
-      createdBy: world.context.actor.principalId,
-      createdAt: systemClock.now(),
-      updatedAt: systemClock.now(),
-    });
-  });
-  const inbox = await openInbox({ url: database.url, name: 'inbox' });
-  const cacheFolder = mkdtempSync(join(tmpdir(), 'pilotfish-test-cache-'));
-  const environment = { PATH: process.env.PATH ?? '' };
-  const git = createGit({ cacheFolder, allowFileProtocol: true, environment });
-  onTestFinished(async () => {
-    await inbox.close();
-    rmSync(cacheFolder, { recursive: true, force: true });
-  });
-  let ahead = Temporal.Duration.from({ seconds: 0 });
-  const clock: Clock = { ...systemClock, now: () => systemClock.now().add(ahead) };
-  const deps = (store: Store): DispatcherDeps => ({
-    store,
-    clock,
-    git,
-    logger: createLogger({ name: 'test', level: 'silent' }),
-    bus: {
-      ring: () => {},
-      state: () => 'connected',
-      onConnected: () => () => {},
-      subscribe: () => ({ close: () => {} }),
-      request: () => Promise.reject(new Fault('unavailable', 'no engine')),
-    },
-    sourceAccess: async () => undefined,
-  });
-  const deliver = async (ref: string, after: string, id: string = newId(), told: object = {}) => {
-    const body = { ref, after, repository: { clone_url: repository.url }, ...told };
-    const [stored] = await inbox.append([
-      {
-        incomingWebhookId: hook,
-        organizationId: world.context.organizationId,
-        providerDeliveryId: id,
-        event: 'push',
-        receivedAt: systemClock.now(),
-        headers: {},
-        body: new TextEncoder().encode(JSON.stringify(body)),
-      },
-    ]);
-    return stored?.id;
-  };
-  const dispatch = async (store = database.store) => {
-    while (await dispatchBatch(deps(store), AbortSignal.timeout(20_000)));
-  };
-  const turn = (seconds: number) => {
-    ahead = ahead.add({ seconds });
-  };
-  return { ...database, repository, world, deliver, dispatch, turn };
-}
-
-async function read(store: Store, world: World) {
-  return await store.tenant(world.context, async ({ db }) => ({
-    deliveries: await db.select().from(tables.deliveries).orderBy(tables.deliveries.id),
-    commits: (
-      await db
-        .select({ commit: tables.executionServices.commitSha })
-        .from(tables.executionServices)
-        .orderBy(tables.executionServices.executionId)
-    ).map((row) => row.commit),
-    heads: await db.select().from(tables.branchHeads),
-  }));
-}
 
 test('a release knows what its push told of the commit, and not what another told', async () => {
   const { store, world, repository, deliver, dispatch } = await newDispatch();
@@ -255,7 +169,8 @@ test('a delivery that a killed dispatcher held is handled when its claim runs ou
   const { store, sql, world, repository, deliver, dispatch, turn } = await newDispatch();
   const commit = repository.push('main');
   await deliver('refs/heads/main', commit);
-  await sql`update deliveries set attempts = 1, next_attempt_at = now() + interval '20 seconds'`;
+  await sql`update delivery_queue set attempts = 1, is_leased = true,
+    due_at = now() + interval '20 seconds'`;
   await dispatch();
   expect((await read(store, world)).commits).toEqual([]);
   turn(25);

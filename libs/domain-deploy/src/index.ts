@@ -10,6 +10,7 @@ export {
 export {
   type DeliveryProvider,
   type DeliveryReading,
+  ignoredByEvent,
   type RawDelivery,
   type RefChange,
   readDelivery,

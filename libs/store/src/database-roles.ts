@@ -67,6 +67,7 @@ const tenantGrants: Record<'api' | 'websocket_gateway', Record<string, readonly 
     deliveries: [{ rights: noDelete }],
     delivery_payloads: [{ rights: append }],
     commit_reports: [{ rights: read }],
+    delivery_queue: [{ rights: append }],
     audit_events: [{ rights: append }],
     audit_chains: [{ rights: read }],
     control_plane: [{ rights: read }],
@@ -129,6 +130,7 @@ const systemGrants: Record<SystemRole, Record<string, readonly Grant[]>> = {
     outbox: [{ rights: all }],
     deliveries: [{ rights: all }],
     delivery_payloads: [{ rights: append }],
+    delivery_queue: [{ rights: all }],
     audit_events: [{ rights: noDelete }],
     audit_chains: [{ rights: noDelete }],
     idempotency_keys: [{ rights: ['select', 'delete'] }],
@@ -142,6 +144,7 @@ const systemGrants: Record<SystemRole, Record<string, readonly Grant[]>> = {
       { rights: read, columns: 'id, incoming_webhook_id, provider_delivery_id' },
     ],
     delivery_payloads: [{ rights: ['insert'] }],
+    delivery_queue: [{ rights: ['insert'] }],
   },
 };
 

@@ -31,6 +31,7 @@ export {
 } from './repositories/audit-chain.ts';
 export {
   type BranchHeadRow,
+  countHeadActions,
   insertBaselineHead,
   listBranchHeads,
   lockBranchHead,
@@ -52,6 +53,16 @@ export {
   saveEngineReport,
 } from './repositories/control-plane.ts';
 export {
+  type ClaimOptions,
+  commitWithoutWaiting,
+  type Due,
+  type DueDelivery,
+  extendLeases,
+  leaseDeliveries,
+  lockDueDeliveries,
+  releaseDeliveries,
+} from './repositories/delivery-claims.ts';
+export {
   type DeliveryRow,
   getDelivery,
   insertReplay,
@@ -60,12 +71,13 @@ export {
   type StartedExecution,
 } from './repositories/delivery-history.ts';
 export {
-  type ClaimedDelivery,
-  claimDeliveries,
-  finishDelivery,
+  type DeliveryBody,
+  type DeliveryEnd,
+  finishDeliveries,
   insertHealingDelivery,
   lockPendingDeliveries,
-  postponeDelivery,
+  postponeDeliveries,
+  readDeliveryBodies,
 } from './repositories/delivery-queue.ts';
 export {
   type EngineJoinTokenRow,
@@ -92,7 +104,10 @@ export {
 } from './repositories/environment-editing.ts';
 export {
   type EnvironmentRow,
+  type FollowedBranch,
   getService,
+  listBuildingOrganizations,
+  listFollowedBranches,
   listServicesByStage,
   listServicesFollowing,
   lockEnvironment,
@@ -193,6 +208,7 @@ export {
   type ProjectWithCount,
   updateProject,
 } from './repositories/projects.ts';
+export { measureQueue, type QueueMeasure } from './repositories/queue-measure.ts';
 export {
   activateRelease,
   endPendingReleases,

@@ -1,183 +1,137 @@
 /**
  * The dispatcher: what was delivered becomes deployment requests.
  *
- * Claim a batch for a few seconds → read it → per branch one transaction: lock, ask Git, match,
- * enqueue, write the outcome. Killed anywhere before that commit, the claim runs out and the next
- * dispatcher starts over; after it, the delivery is not pending any more. What cannot be handled now
- * is tried again with growing delays, and set aside with its reason after `attemptsMax`.
+ * Claim what is due for a few seconds, a share of each organization → end what starts nothing →
+ * read the bodies of the rest, each once → pushes to what services follow stand in a line per
+ * branch → per line one question to Git, then one transaction: lock, match, enqueue, write the
+ * outcomes. Killed anywhere before that commit, the claim runs out and the next dispatcher starts
+ * over; after it, the deliveries are not pending any more. What cannot be handled now is tried again
+ * with growing delays, and set aside with its reason after `attemptsMax`.
  */
 import type { Bus } from '@pilotfish/bus';
 import { messages } from '@pilotfish/contracts';
-import type { Git } from '@pilotfish/git';
-import { backoffDelayMs, type Clock, toFault } from '@pilotfish/kernel';
-import { inSpan, type Logger } from '@pilotfish/runtime';
-import {
-  type ClaimedDelivery,
-  claimDeliveries,
-  finishDelivery,
-  lockPendingDeliveries,
-  postponeDelivery,
-  type Store,
-} from '@pilotfish/store';
-import { type Handled, handlePushes } from '../dispatch/handle-pushes.ts';
-import { groupPushes, type PushDelivery, readClaimed } from '../dispatch/read-claimed.ts';
-import { askToCancel } from '../executions/ask-to-cancel.ts';
-import { createSourceAccess, type FindSourceAccess } from '../executions/source-access.ts';
-import { systemContext } from '../executions/system-context.ts';
+import { toFault } from '@pilotfish/kernel';
+import type { DueDelivery } from '@pilotfish/store';
+import { answerGroup, type FollowedPush, release } from '../dispatch/answer-group.ts';
+import { createBranchLines } from '../dispatch/branch-lines.ts';
+import { createClaimer } from '../dispatch/claim-due.ts';
+import type { DispatchDeps } from '../dispatch/deps.ts';
+import { createDispatchMetrics } from '../dispatch/metrics.ts';
+import { createBodyReader, lineOf } from '../dispatch/read-bodies.ts';
+import { createSourceAccess } from '../executions/source-access.ts';
 import type { Loop } from './loop.ts';
-import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
 import { createRungLoop } from './rung-loop.ts';
 
-export interface DispatcherDeps {
-  readonly store: Store;
+export interface DispatcherDeps extends DispatchDeps {
   readonly bus: Pick<Bus, 'ring' | 'request' | 'subscribe' | 'state' | 'onConnected'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly git: Pick<Git, 'listHeads' | 'changedPaths'>;
-  readonly sourceAccess: FindSourceAccess;
 }
 
-const claimMax = 32;
-/** Longer than a branch may take; what a killed dispatcher held waits this long. */
-const leaseSeconds = 20;
-const attemptsMax = 8;
-const backoff = { firstDelayMs: 1000, delayMsMax: 5 * 60_000 };
-const lanes = 3;
+/** Claims side by side: one is read while the other one's statements are under way. */
+const lanes = 2;
+/** Questions to Git side by side; each is a process, and mostly waiting. */
+const questions = 12;
+const questionsPerOrganization = 4;
+/** Deliveries in hand of one organization; what is left stays in the database. */
+const inHandMax = 2000;
 
-export const dispatcherRole: Role = async ({ config, store, bus, clock, logger, keys, git }) =>
-  startDispatcher({
+export const dispatcherRole: Role = async (deps) => {
+  const { config, store, bus, clock, logger, keys, git } = deps;
+  return startDispatcher({
     store,
     bus,
     clock,
     logger,
     git,
+    metrics: createDispatchMetrics(deps.metrics, deps),
     sourceAccess: createSourceAccess({
       clock,
       keys,
       gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
     }),
   });
+};
 
 export function startDispatcher(deps: DispatcherDeps): Loop {
-  return createRungLoop(deps, {
+  const dispatcher = createDispatcher(deps, () => loop.ring());
+  const loop = createRungLoop(deps, {
     name: 'dispatcher',
     listen: (ring) => deps.bus.subscribe(messages.deliveryReceived, {}, ring),
     lanes,
-    step: (signal) => dispatchBatch(deps, signal),
+    step: dispatcher.step,
   });
-}
-
-/** Handles what is due; false where nothing was. */
-export async function dispatchBatch(deps: DispatcherDeps, signal: AbortSignal): Promise<boolean> {
-  const claimed = await deps.store.system('worker', (tx) =>
-    claimDeliveries(tx, deps.clock.now(), { limit: claimMax, leaseSeconds }),
-  );
-  const pushes: PushDelivery[] = [];
-  for (const one of claimed) {
-    const reading = readClaimed(one);
-    if (reading.kind === 'push') pushes.push(reading.push);
-    else await finishIgnored(deps, one, reading.reason);
-  }
-  for (const group of groupPushes(pushes)) await handleGroup(deps, group, signal);
-  return claimed.length > 0;
-}
-
-async function handleGroup(
-  deps: DispatcherDeps,
-  group: readonly PushDelivery[],
-  signal: AbortSignal,
-): Promise<void> {
-  const [first] = group;
-  if (first === undefined) return;
-  const { bus } = deps;
-  const { delivery } = first.claimed;
-  try {
-    const handled = await inSpan(
-      'dispatch push',
-      { parent: delivery.trace, kind: 'consumer' },
-      (span) => handleInTransaction(deps, group, first, span.traceparent, signal),
-    );
-    if (handled.released) bus.ring(messages.outboxWritten, {}, {});
-    for (const executionId of handled.canceling) {
-      await askToCancel(deps, delivery.organizationId, executionId);
-    }
-  } catch (thrown) {
-    // Being closed is no failure of the delivery: its claim runs out.
-    if (signal.aborted) throw thrown;
-    for (const { claimed } of group) await fail(deps, claimed, thrown);
-  }
-}
-
-/** @param trace of the span in which it happens: what is deployed goes on from there */
-async function handleInTransaction(
-  { store, clock, git, sourceAccess, logger }: DispatcherDeps,
-  group: readonly PushDelivery[],
-  { claimed }: PushDelivery,
-  trace: string,
-  signal: AbortSignal,
-): Promise<Handled> {
-  const handled = await store.system('worker', async (tx) => {
-    const tenant = await tx.asTenant(contextOf(claimed, trace));
-    const handleDeps = { git, sourceAccess, now: clock.now(), signal };
-    return await handlePushes(tenant, handleDeps, group);
-  });
-  const deliveryIds = group.map((push) => push.claimed.delivery.id);
-  const { executionIds, released } = handled;
-  logger.info({ deliveryIds, executionIds, released, trace }, 'push handled');
-  return handled;
-}
-
-async function finishIgnored(
-  { store, clock }: DispatcherDeps,
-  claimed: ClaimedDelivery,
-  reason: string,
-): Promise<void> {
-  await store.system('worker', async (tx) => {
-    const tenant = await tx.asTenant(contextOf(claimed));
-    const { id } = claimed.delivery;
-    if ((await lockPendingDeliveries(tenant, [id])).length === 0) return;
-    const end = { state: 'HANDLED', outcome: reason, executionIds: [] } as const;
-    await finishDelivery(tenant, clock.now(), id, end);
-  });
-}
-
-async function fail(
-  { store, clock, logger }: DispatcherDeps,
-  claimed: ClaimedDelivery,
-  thrown: unknown,
-): Promise<void> {
-  const fault = toFault(thrown);
-  const { id, attempts } = claimed.delivery;
-  const mayPass = fault.retryable || fault.code === 'internal';
-  const isLast = !mayPass || attempts >= attemptsMax;
-  logger.warn(
-    {
-      err: fault,
-      internal: fault.internal,
-      deliveryId: id,
-      attempts,
-      isLast,
-      trace: claimed.delivery.trace,
+  return {
+    ring: loop.ring,
+    async close() {
+      await loop.close();
+      await dispatcher.close();
     },
-    'a delivery could not be handled',
-  );
-  const now = clock.now();
-  await store.system('worker', async (tx) => {
-    const tenant = await tx.asTenant(contextOf(claimed));
-    if (isLast) {
-      const times = attempts === 1 ? 'once' : `${attempts} times`;
-      const outcome = `Set aside after it was tried ${times}: ${fault.detail}`;
-      const end = { state: 'SET_ASIDE', outcome, executionIds: [] } as const;
-      await finishDelivery(tenant, now, id, end);
-      return;
-    }
-    const delayMs = backoffDelayMs(backoff, attempts - 1, randomFraction());
-    const outcome = `Will be tried again: ${fault.detail}`;
-    await postponeDelivery(tenant, id, now.add({ milliseconds: delayMs }), outcome);
-  });
+  };
 }
 
-function contextOf({ delivery }: ClaimedDelivery, trace = delivery.trace) {
-  return systemContext(delivery.organizationId, 'git push', trace);
+/** The work of the role, without its loop. */
+export interface Dispatcher {
+  /** Claims and reads; false where nothing was due. What it found goes on by itself. */
+  readonly step: (signal: AbortSignal) => Promise<boolean>;
+  /** Resolves when nothing is in hand any more. */
+  settled(): Promise<void>;
+  /** Ends questions under way and gives back what is in hand. */
+  close(): Promise<void>;
+}
+
+/** @param onRoom what was left in the database, because too much was in hand, may be claimed now */
+export function createDispatcher(deps: DispatchDeps, onRoom: () => void): Dispatcher {
+  const closing = new AbortController();
+  const claimer = createClaimer(deps);
+  const reader = createBodyReader(deps);
+  let suspectInHand = false;
+  const answer = async (group: readonly FollowedPush[]) => {
+    try {
+      await answerGroup(deps, group, closing.signal);
+    } catch (thrown) {
+      // Without a database not even a failure can be written: their claims run out.
+      deps.logger.error({ err: toFault(thrown) }, 'deliveries wait for their claims to run out');
+    }
+  };
+  const lines = createBranchLines<FollowedPush>({
+    slots: questions,
+    slotsPerOrganization: questionsPerOrganization,
+    perOrganizationMax: inHandMax,
+    answer,
+    onRoom,
+  });
+
+  function queue(pushes: readonly FollowedPush[]): void {
+    for (const [line, group] of Map.groupBy(pushes, lineOf)) lines.add(line, group);
+  }
+
+  async function handleSuspect(due: DueDelivery): Promise<void> {
+    suspectInHand = true;
+    try {
+      const found: FollowedPush[] = [];
+      await reader.read([due], (pushes) => void found.push(...pushes));
+      if (found.length > 0) await answer(found);
+    } finally {
+      suspectInHand = false;
+    }
+  }
+
+  return {
+    async step() {
+      const options = { takesSuspect: !suspectInHand, except: lines.full() };
+      const { leased, suspect, hadWork } = await claimer.claim(options);
+      await reader.read(leased, queue);
+      if (suspect !== null) await handleSuspect(suspect);
+      return hadWork;
+    },
+    settled: lines.settled,
+    async close() {
+      closing.abort(new Error('the dispatcher is being closed'));
+      await release(
+        deps,
+        lines.close().map(({ push }) => push.due),
+      );
+      await lines.settled();
+    },
+  };
 }

@@ -37,24 +37,39 @@ export interface RawDelivery {
 export function readDelivery(delivery: RawDelivery): DeliveryReading {
   const { provider, event } = delivery;
   const reader = readers[provider];
-  if (!reader.pushEvents.includes(event)) return ignored(describeEvent(provider, event));
+  const why = ignoredByEvent(provider, event);
+  if (why !== null) return ignored(why);
+  if (isOverwrought(delivery.body)) {
+    return ignored('The body is nested deeper, or has more parts, than any push event.');
+  }
   const json = parseJson(delivery.body);
   if (json === undefined) return ignored('The body is not JSON, which a push event must be.');
   const body = reader.schema.safeParse(json);
   if (body.success) return body.data;
   const field = body.error.issues[0]?.path.join('.') ?? '';
-  const why = field === '' ? '' : `: its field "${field}" is missing or wrong`;
-  return ignored(`The body is not a push event of ${provider}${why}.`);
+  const where = field === '' ? '' : `: its field "${field}" is missing or wrong`;
+  return ignored(`The body is not a push event of ${provider}${where}.`);
+}
+
+/**
+ * What is said of a delivery whose event starts nothing whatever its body says; null for a push.
+ * Most deliveries end by it without having been read.
+ */
+export function ignoredByEvent(provider: DeliveryProvider, event: string): string | null {
+  return readers[provider].pushEvents.includes(event) ? null : describeEvent(provider, event);
 }
 
 /** What is said of an event that is no push. */
 function describeEvent(provider: DeliveryProvider, event: string): string {
   if (event === 'ping') return 'A ping: the webhook works.';
-  if (event !== '') return `Events of type "${event}" start nothing.`;
+  if (event !== '') return `Events of type "${storable(event, 100)}" start nothing.`;
   return provider === 'GENERIC'
     ? 'It has no header X-Pilotfish-Event; a push says "push" there.'
     : `It has none of the headers in which ${provider} names its events.`;
 }
+
+/** Branches and tags of one push; Bitbucket tells of five. */
+const changesMax = 100;
 
 const zeroSha = /^0+$/;
 const Sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
@@ -128,9 +143,9 @@ const BitbucketPush = z
       links: z.looseObject({ html: z.looseObject({ href: z.string() }) }),
     }),
     push: z.looseObject({
-      changes: z.array(
-        z.looseObject({ new: BitbucketRef.nullable(), old: BitbucketRef.nullable() }),
-      ),
+      changes: z
+        .array(z.looseObject({ new: BitbucketRef.nullable(), old: BitbucketRef.nullable() }))
+        .max(changesMax),
     }),
   })
   .transform((body) =>
@@ -138,7 +153,7 @@ const BitbucketPush = z
       [body.repository.links.html.href],
       body.push.changes.flatMap((change): RefChange[] => {
         const ref = change.new ?? change.old;
-        if (ref === null) return [];
+        if (ref === null || !isRefName(ref.name)) return [];
         const kind = ref.type === 'tag' ? ('tag' as const) : ('branch' as const);
         const target = change.new?.target;
         if (target === undefined) return [{ kind, name: ref.name, claimedSha: null }];
@@ -176,13 +191,18 @@ function push(
 
 function refChange(ref: string, after: string, told: ToldCommit): RefChange | null {
   const match = /^refs\/(heads|tags)\/(.+)$/.exec(ref);
-  if (match?.[2] === undefined) return null;
+  if (match?.[2] === undefined || !isRefName(match[2])) return null;
   return {
     kind: match[1] === 'tags' ? 'tag' : 'branch',
     name: match[2],
     claimedSha: zeroSha.test(after) ? null : after,
     ...commitOf(after, told),
   };
+}
+
+/** False for what Git takes for no name and the database for no text. */
+function isRefName(name: string): boolean {
+  return name.length <= 1000 && name.isWellFormed() && !/[ \p{Cc}]/u.test(name);
 }
 
 function commitOf(sha: string, told: ToldCommit): { readonly commit?: CommitInfo } {
@@ -204,6 +224,36 @@ function storable(text: string, charactersMax: number): string {
 
 function ignored(reason: string): DeliveryReading {
   return { kind: 'ignored', reason };
+}
+
+/** What is smaller is parsed in no time, whatever it is. */
+const harmlessBytes = 64 * 1024;
+const depthMax = 64;
+/** A push of thousands of commits with all of their paths has fewer. */
+const partsMax = 500_000;
+
+/**
+ * True for a large body of brackets and commas: each may become an object of its own, which makes
+ * of 25 MB a process without memory, or without an ear for anybody else for seconds.
+ */
+function isOverwrought(body: Uint8Array): boolean {
+  if (body.byteLength <= harmlessBytes) return false;
+  let depth = 0;
+  let parts = 0;
+  let isText = false;
+  for (let at = 0; at < body.byteLength; at += 1) {
+    const byte = body[at];
+    // In a text only its end and what is escaped matter.
+    if (isText) {
+      if (byte === 0x5c) at += 1;
+      else if (byte === 0x22) isText = false;
+    } else if (byte === 0x22) isText = true;
+    else if (byte === 0x2c) parts += 1;
+    else if (byte === 0x5b || byte === 0x7b) depth += 1;
+    else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+    if (depth > depthMax || parts > partsMax) return true;
+  }
+  return false;
 }
 
 /** Undefined for what is not JSON. */

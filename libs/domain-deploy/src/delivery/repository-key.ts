@@ -18,9 +18,14 @@ export function repositoryKey(url: string): string | null {
   return join(host, parsed.pathname);
 }
 
+/** Longer than any provider's paths. */
+const lengthMax = 2000;
+
 function join(host: string, path: string): string | null {
   const trimmed = path.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '');
-  if (trimmed === '') return null;
+  if (trimmed === '' || trimmed.length > lengthMax || !trimmed.isWellFormed()) return null;
+  // No address has one, and the database takes none.
+  if (trimmed.includes('\0')) return null;
   // Hosts are case-insensitive by RFC 3986; the big providers treat owner and name so, too.
   return `${host}/${trimmed}`.toLowerCase();
 }

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import { branchHeads } from '../schema/deliveries.ts';
 import type { TenantTransaction } from '../transactions.ts';
 
@@ -12,9 +12,23 @@ const rowOf = (tx: TenantTransaction, repositoryKey: string, branch: string) =>
   );
 
 /**
- * Locks one branch until the transaction ends, making its row if it is new. Whoever asks Git for the
- * head under this lock gets one that is no older than any that was acted on before.
+ * How often somebody acted on a head of the branch. Whoever reads it, asks Git, and finds it the
+ * same under the branch's lock has an answer no older than any that was acted on before; without a
+ * lock, let alone a connection, being held for as long as a Git host takes to answer.
  */
+export async function countHeadActions(
+  tx: TenantTransaction,
+  repositoryKey: string,
+  branch: string,
+): Promise<number> {
+  const [row] = await tx.db
+    .select({ actions: branchHeads.actions })
+    .from(branchHeads)
+    .where(rowOf(tx, repositoryKey, branch));
+  return row?.actions ?? 0;
+}
+
+/** Locks one branch until the transaction ends, making its row if it is new. */
 export async function lockBranchHead(
   tx: TenantTransaction,
   now: Temporal.Instant,
@@ -42,7 +56,13 @@ export async function saveHandledHead(
 ): Promise<void> {
   await tx.db
     .update(branchHeads)
-    .set({ headSha: head.sha, handledSha: head.sha, observedAt: now, handledAt: now })
+    .set({
+      headSha: head.sha,
+      handledSha: head.sha,
+      observedAt: now,
+      handledAt: now,
+      actions: sql`${branchHeads.actions} + 1`,
+    })
     .where(rowOf(tx, head.repositoryKey, head.branch));
 }
 

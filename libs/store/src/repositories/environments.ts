@@ -1,7 +1,7 @@
-import { type EnvironmentId, Fault, type ServiceId } from '@pilotfish/kernel';
+import { type EnvironmentId, Fault, type OrganizationId, type ServiceId } from '@pilotfish/kernel';
 import { and, asc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { deploymentStages, environments, services } from '../schema/environments.ts';
-import type { TenantTransaction } from '../transactions.ts';
+import type { SystemTransaction, TenantTransaction } from '../transactions.ts';
 
 export type EnvironmentRow = typeof environments.$inferSelect;
 export type ServiceRow = typeof services.$inferSelect;
@@ -90,4 +90,39 @@ export async function getService(tx: TenantTransaction, serviceId: ServiceId): P
     );
   if (row === undefined) throw new Fault('not_found', 'There is no such service');
   return row;
+}
+
+/** A branch of a repository, as a push names it. */
+export interface FollowedBranch {
+  readonly organizationId: OrganizationId;
+  readonly repositoryKey: string;
+  readonly branch: string;
+}
+
+/** Those of the branches that some service follows, across organizations. */
+export async function listFollowedBranches(
+  tx: SystemTransaction<'worker'>,
+  branches: readonly FollowedBranch[],
+): Promise<readonly FollowedBranch[]> {
+  if (branches.length === 0) return [];
+  return await tx.db.execute<FollowedBranch & Record<string, unknown>>(sql`
+    select b.organization_id as "organizationId", b.repository_key as "repositoryKey", b.branch
+    from unnest(${sql.param(branches.map((b) => b.organizationId))}::uuid[],
+      ${sql.param(branches.map((b) => b.repositoryKey))}::text[],
+      ${sql.param(branches.map((b) => b.branch))}::text[]) as b (organization_id, repository_key, branch)
+    where exists (select from ${services} s where s.organization_id = b.organization_id
+      and s.repository_key = b.repository_key and s.branch = b.branch and s.deleted_at is null)`);
+}
+
+/** Those of the organizations that have a service from Git. */
+export async function listBuildingOrganizations(
+  tx: SystemTransaction<'worker'>,
+  organizations: readonly OrganizationId[],
+): Promise<ReadonlySet<OrganizationId>> {
+  if (organizations.length === 0) return new Set();
+  const rows = await tx.db.execute<{ id: OrganizationId }>(sql`
+    select o.id from unnest(${sql.param(organizations)}::uuid[]) as o (id)
+    where exists (select from ${services} s where s.organization_id = o.id
+      and s.repository_key is not null and s.deleted_at is null)`);
+  return new Set(rows.map(({ id }) => id));
 }

@@ -61,6 +61,8 @@ export const branchHeads = pgTable(
     handledSha: text('handled_sha'),
     observedAt: instant('observed_at').notNull(),
     handledAt: instant('handled_at'),
+    /** Grows whenever somebody acts on a head: an answer of Git that is older counts for nothing. */
+    actions: integer('actions').notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.organizationId, table.repositoryKey, table.branch] })],
 );
@@ -122,7 +124,9 @@ export const deliveries = pgTable(
       .default('PENDING'),
     /** One sentence: what it started, or exactly why nothing. */
     outcome: text('outcome').notNull().default(''),
+    /** Tries until the last one that came to an end; the queue counts those under way. */
     attempts: integer('attempts').notNull().default(0),
+    /** When it is to be tried again, for people to read; the queue says when it is due. */
     nextAttemptAt: instant('next_attempt_at').notNull(),
     handledAt: instant('handled_at'),
     executionIds: uuid('execution_ids').array().$type<ExecutionId[]>().notNull().default([]),
@@ -134,8 +138,37 @@ export const deliveries = pgTable(
   },
   (table) => [
     uniqueIndex('deliveries_once').on(table.incomingWebhookId, table.providerDeliveryId),
-    index('deliveries_pending').on(table.nextAttemptAt).where(sql`${table.state} = 'PENDING'`),
-    index('deliveries_received').on(table.receivedAt),
+    // Ids grow with time, so this one lists, pages, and finds what expired.
+    index('deliveries_by_webhook').on(table.incomingWebhookId, table.id),
+  ],
+);
+
+/**
+ * What of the inbox is still to be handled, and what was set aside; a trigger on `deliveries` fills
+ * it. Apart from the deliveries, because a queue is written all the time and has to stay small: its
+ * dead rows are swept within the minute, which those of a table of months never are, and the end of
+ * a delivery changes no index of theirs.
+ */
+export const deliveryQueue = pgTable(
+  'delivery_queue',
+  {
+    deliveryId: id<DeliveryId>('delivery_id').primaryKey(),
+    organizationId: id<OrganizationId>('organization_id').notNull(),
+    dueAt: instant('due_at').notNull(),
+    /** Claims so far. */
+    attempts: integer('attempts').notNull().default(0),
+    /** A claim was made of which nothing was heard yet; once it is due again, nothing ever will be. */
+    isLeased: boolean('is_leased').notNull().default(false),
+    isSetAside: boolean('is_set_aside').notNull().default(false),
+  },
+  (table) => [
+    // By organization first: a claim goes from one to the next by one probe.
+    index('delivery_queue_due')
+      .on(table.organizationId, table.dueAt)
+      .where(sql`not ${table.isSetAside}`),
+    index('delivery_queue_set_aside')
+      .on(table.organizationId, table.deliveryId)
+      .where(sql`${table.isSetAside}`),
   ],
 );
 

@@ -5,6 +5,7 @@ export {
   branchHeads,
   deliveries,
   deliveryPayloads,
+  deliveryQueue,
   incomingWebhooks,
   repositories,
 } from './deliveries.ts';
