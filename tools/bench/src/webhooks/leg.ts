@@ -1,4 +1,5 @@
 /** One contestant under load for some seconds, and what it cost. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpuSeconds, cpuSecondsOfTree } from '../processes.ts';
 import type { Contestant, Part } from './contestants.ts';
@@ -41,16 +42,20 @@ const connectionsOnSchedule = 256;
 /** A leg of which others took more than this is disturbed. */
 export const disturbanceMax = 0.08;
 
+const syncMsMax = 20_000;
+
 /** @throws Error where the generator fails */
 export async function runLeg(
   generator: LoadGenerator,
-  { sql, postgres }: Servers,
+  { folder, sql, postgres }: Servers,
   contestant: Contestant,
   { pool, rate, seconds: secondsWanted }: LegOptions,
 ): Promise<Leg> {
   const { port, pids, tables } = contestant;
   if (tables.length > 0) await sql.unsafe(`truncate ${tables.join(', ')}`);
   await sql`checkpoint`;
+  // What the leg before left to be written must not slow down this one's fsyncs.
+  spawnSync('sync', ['--file-system', folder], { timeout: syncMsMax });
   const look = async () => {
     const [row] = await sql<{ wal: string }[]>`select pg_current_wal_lsn() - '0/0' as wal`;
     return { wal: Number(row?.wal), cpu: cpuOf(contestant), machine: machineTime() };

@@ -90,10 +90,10 @@ function delay()
   return slot <= time and 0 or math.floor((slot - time) * 1000)
 end
 
--- A generator of full period below 2^32: as scattered as GitHub's ids, and never twice the same.
-local state = 12345
+-- GitHub's ids are UUIDs of version 1: they begin with the lower part of the time in 100 ns.
+local ticks = 0
 function request()
-  state = (state * 1664525 + 1013904223) % 4294967296
+  ticks = math.max(ticks + 1, math.floor(now() * 1e7))
   sent = sent + 1
   local slot = due[nextDue]
   if slot ~= nil then
@@ -106,7 +106,7 @@ function request()
   if every > 0 and sent % every == 0 then list = large end
   local one = list[sent % #list + 1]
   bytes = bytes + one.bytes
-  local id = string.format('%08x-%s-11ef-%s-%s', state, run:sub(1, 4), run:sub(5, 8), run)
+  local id = string.format('%08x-%s-11ef-%s-%s', ticks % 4294967296, run:sub(1, 4), run:sub(5, 8), run)
   return one.head .. id .. one.tail
 end
 
