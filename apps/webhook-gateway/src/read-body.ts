@@ -8,6 +8,15 @@ export interface ReadBody {
   readonly reservation: Reservation;
 }
 
+export interface BodyLimits {
+  readonly budget: ByteBudget;
+  /** Whose share of the budget it takes. */
+  readonly owner: string;
+  readonly bytesMax: number;
+  /** Called once what was announced fits: then the sender may go on. */
+  readonly onAccepted?: () => void;
+}
+
 /**
  * Reads a request's raw bytes. What is refused is refused before it is held; the rest of such a
  * request is thrown away by the server as it arrives.
@@ -15,16 +24,14 @@ export interface ReadBody {
  * @throws Fault `too_large`, `overloaded` where the budget is spent, `invalid_input` where the
  * sender went away
  */
-export async function readBody(
-  request: IncomingMessage,
-  limits: { readonly budget: ByteBudget; readonly owner: string; readonly bytesMax: number },
-): Promise<ReadBody> {
+export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<ReadBody> {
   const { budget, owner, bytesMax } = limits;
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > bytesMax) throw tooLarge();
   if (!budget.hasRoomFor(owner, announced)) {
     throw new Fault('overloaded', 'Too many deliveries at once');
   }
+  limits.onAccepted?.();
   const reservation = budget.reserve(owner);
   try {
     return { body: await collect(request, bytesMax, reservation), reservation };

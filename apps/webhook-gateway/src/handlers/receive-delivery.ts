@@ -43,7 +43,7 @@ export interface Request {
 
 /** What a webhook that does not exist is verified against, so that it takes as long. */
 const nobody = { provider: 'GENERIC', secrets: [randomBytes(32).toString('base64')] } as const;
-/** Whose requests for webhooks that do not exist are. */
+/** Whose bodies those for webhooks that do not exist are: all of them together hold one share. */
 const unknownOwner = 'unknown';
 
 /**
@@ -67,9 +67,16 @@ export async function receiveDelivery(
     const hook = found instanceof Promise ? await found : found;
     request.provider = hook?.provider ?? 'unknown';
     const owner = hook?.organizationId ?? unknownOwner;
-    assertHookWithin(deps, hook?.id ?? unknownOwner);
-    if (raw.headers.expect !== undefined) request.response.writeContinue();
-    const { body, reservation } = await readBody(raw, { budget, owner, bytesMax: bodyBytesMax });
+    // By the id that was asked for, so that it cannot be told from its limit whether there is one.
+    assertHookWithin(deps, hook?.id ?? request.hookId.slice(0, 36));
+    const { body, reservation } = await readBody(raw, {
+      budget,
+      owner,
+      bytesMax: bodyBytesMax,
+      onAccepted: () => {
+        if (raw.headers.expect !== undefined) request.response.writeContinue();
+      },
+    });
     return await deps.batches.add({
       delivery: verify(deps, request, hook, { body, reservation }),
       reservation,
