@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeyRing, type KeyRing } from '@pilotfish/crypto';
 import { type Clock, systemClock } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
+import { createLogger, createMetrics } from '@pilotfish/runtime';
 import { ensureControlPlane, type Store } from '@pilotfish/store';
 import { type TestDatabase, type TestNats, testDatabase, testNats } from '@pilotfish/testing';
 import { onTestFinished } from 'vitest';
@@ -50,6 +50,8 @@ async function startReplica(database: TestDatabase, nats: TestNats, keys: KeyRin
   const ingester = startIngester(deps);
   const reconciler = startReconciler({
     ...deps,
+    metrics: createMetrics('test'),
+    random: () => 0.5,
     git: { listHeads: async () => new Map() },
     authority: nats.authority,
     natsUrl: nats.url,

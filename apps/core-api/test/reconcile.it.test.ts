@@ -1,19 +1,11 @@
 import type { ControlReply } from '@pilotfish/contracts';
-import {
-  Fault,
-  type IncomingWebhookId,
-  newId,
-  type ServiceId,
-  systemClock,
-} from '@pilotfish/kernel';
+import { Fault, type ServiceId, systemClock } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import {
   appendAudit,
   ensurePartitions,
   lockBranchHead,
-  type Store,
   saveHandledHead,
-  tables,
   verifyAuditChain,
 } from '@pilotfish/store';
 import { testDatabase } from '@pilotfish/testing';
@@ -22,18 +14,12 @@ import { cancelExecution } from '../src/handlers/cancel-execution.ts';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { deployMissedPushes } from '../src/reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../src/reconcile/deps.ts';
-import { createBranchHealer } from '../src/reconcile/heal-branches.ts';
 import { moveStuckQueues, reissueUnreported } from '../src/reconcile/mend-executions.ts';
 import { repeatCancels } from '../src/reconcile/repeat-cancels.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../src/reconcile/upkeep.ts';
-import { deployWorld, newWorld, sha, type World } from './world.ts';
-
-const gitServerUrl = 'http://git.test:9004';
-const never = new AbortController().signal;
+import { deployWorld, newWorld, sha } from './world.ts';
 
 interface Around {
-  /** What Git says of each branch; not there: no such branch. */
-  readonly heads: Map<string, string>;
   /** Environments whose task is still in the stream. */
   readonly waiting: Set<string>;
   /** What the engine answers; null: it is not there. */
@@ -43,18 +29,12 @@ interface Around {
 async function newReconciler(options: { services?: number } = {}) {
   const database = await testDatabase();
   const { store } = database;
-  const world = await newWorld(store, {
-    ...options,
-    repositoryUrl: `${gitServerUrl}/acme/shop.git`,
-  });
-  const around: Around = { heads: new Map(), waiting: new Set(), control: null };
+  const world = await newWorld(store, options);
+  const around: Around = { waiting: new Set(), control: null };
   const deps = {
     store,
-    clock: { ...systemClock, sleep: async () => {} },
+    clock: systemClock,
     logger: createLogger({ name: 'test', level: 'silent' }),
-    git: { listHeads: async () => new Map(around.heads) },
-    sourceAccess: async () => undefined,
-    gitServerUrl,
     bus: {
       ring: () => {},
       waitingTasks: async () => around.waiting,
@@ -66,88 +46,6 @@ async function newReconciler(options: { services?: number } = {}) {
   };
   return { ...database, world, around, deps };
 }
-
-async function addManagedHook(store: Store, world: World) {
-  const now = systemClock.now();
-  await store.tenant(world.context, ({ db }) =>
-    db.insert(tables.incomingWebhooks).values({
-      id: newId<IncomingWebhookId>(),
-      organizationId: world.context.organizationId,
-      name: 'built-in',
-      provider: 'GENERIC',
-      secretCiphertext: new Uint8Array(),
-      managed: true,
-      createdBy: world.context.actor.principalId,
-      createdAt: now,
-      updatedAt: now,
-    }),
-  );
-}
-
-test('a push whose webhook never arrived is found by its head, once, and marked as healed', async () => {
-  const { store, sql, world, around, deps } = await newReconciler();
-  const healBranches = createBranchHealer(deps);
-  await addManagedHook(store, world);
-  await store.system('worker', (tx) => ensurePartitions(tx, systemClock.now()));
-  const deliveries = () => sql`select cause, state, event from deliveries`;
-  around.heads.set('main', sha(1));
-  await healBranches(never);
-  // What was there when services began to follow the branch is no push.
-  expect(await deliveries()).toHaveLength(0);
-  around.heads.set('main', sha(2));
-  await healBranches(never);
-  await healBranches(never);
-  expect(await deliveries()).toMatchObject([{ cause: 'HEALED', state: 'PENDING', event: 'push' }]);
-  await sql`update branch_heads set handled_sha = ${sha(2)}, handled_at = now()`;
-  await healBranches(never);
-  expect(await deliveries()).toHaveLength(1);
-  // Moved back by force: that is news again.
-  around.heads.set('main', sha(1));
-  await healBranches(never);
-  expect(await deliveries()).toHaveLength(2);
-});
-
-test('a branch that does not exist yet is healed from its first push on', async () => {
-  const { store, sql, world, around, deps } = await newReconciler();
-  const healBranches = createBranchHealer(deps);
-  await addManagedHook(store, world);
-  await store.system('worker', (tx) => ensurePartitions(tx, systemClock.now()));
-  await healBranches(never);
-  around.heads.set('main', sha(1));
-  await healBranches(never);
-  expect(await sql`select 1 from deliveries`).toHaveLength(1);
-});
-
-test('a git-server that is away is told when it stays away, once, and when it is back', async () => {
-  const { deps } = await newReconciler();
-  const lines: { level: string; msg: string }[] = [];
-  const logger = createLogger({
-    name: 'test',
-    level: 'debug',
-    destination: { write: (line) => lines.push(JSON.parse(line)) },
-  });
-  const told = () => lines.filter(({ level }) => level !== 'debug').map(({ msg }) => msg);
-  let nowMs = 0;
-  let isAway = true;
-  const listHeads = async () => {
-    if (isAway) throw new Fault('unavailable', 'nobody listens');
-    return new Map();
-  };
-  const clock = { ...deps.clock, monotonicMs: () => nowMs };
-  const heal = createBranchHealer({ ...deps, clock, logger, git: { listHeads } });
-  await heal(never);
-  expect(told()).toEqual([]);
-  for (let look = 0; look < 3; look += 1) {
-    nowMs += 15_000;
-    await heal(never);
-    expect(told()).toEqual(['heads could not be compared']);
-  }
-  isAway = false;
-  await heal(never);
-  isAway = true;
-  await heal(never);
-  expect(told()).toEqual(['heads could not be compared', 'heads are compared again']);
-});
 
 test('what was pushed during a deletion that was canceled is deployed, once', async () => {
   const { store, sql, world, deps } = await newReconciler();

@@ -1,4 +1,5 @@
 export { type BranchOutcome, describeOutcome } from './delivery/describe-outcome.ts';
+export { type HeadJudgement, judgeHead, type KnownHead } from './delivery/judge-head.ts';
 export {
   type BranchHead,
   matchServices,

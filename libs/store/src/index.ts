@@ -253,10 +253,17 @@ export {
   listPublished,
   listStuckEnvironments,
   listUnreported,
-  listWatchedBranches,
   type MissedPush,
-  type WatchedBranch,
 } from './repositories/watch.ts';
+export {
+  type ClaimedRepository,
+  claimWatchedRepository,
+  saveComparison,
+  saveHeadAhead,
+  type WatchedBranch,
+  type WatchedRepositoryRow,
+  watchNewRepositories,
+} from './repositories/watched-repositories.ts';
 export {
   findManagedWebhook,
   getIncomingWebhook,

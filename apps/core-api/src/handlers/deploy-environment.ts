@@ -1,5 +1,5 @@
 import type { Operations } from '@pilotfish/contracts/http';
-import { getEnvironment, listServices } from '@pilotfish/store';
+import { getEnvironment, insertBaselineHead, listServices } from '@pilotfish/store';
 import type { Handler } from '../api/call.ts';
 import { quotas } from '../api/quotas.ts';
 import { readEnvironmentStatus, statusOfEnvironment } from '../routes/statuses.ts';
@@ -15,6 +15,12 @@ export const deployEnvironment: Handler<Operations['deployEnvironment']> = async
   });
   const commits = await findBranchHeads(call, deps, services);
   return await call.write(async (tx) => {
+    for (const { id, repositoryKey, branch } of services) {
+      const sha = commits.get(id);
+      if (repositoryKey === null || branch === null || sha === undefined) continue;
+      // From here on what moves is a push, also before heads are compared for the first time.
+      await insertBaselineHead(tx, call.now, { repositoryKey, branch, sha });
+    }
     await requestExecution(call, deps, tx, {
       environmentId,
       action: 'DEPLOY',

@@ -1,7 +1,7 @@
 import type { Authority, Bus } from '@pilotfish/bus';
 import type { Git } from '@pilotfish/git';
 import type { Clock } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import type { Logger, Metrics } from '@pilotfish/runtime';
 import type { Store } from '@pilotfish/store';
 import type { FindSourceAccess } from '../executions/source-access.ts';
 
@@ -11,6 +11,9 @@ export interface ReconcileDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** A number in [0, 1), to spread what replicas and repositories do. */
+  readonly random: () => number;
   readonly git: Pick<Git, 'listHeads'>;
   readonly sourceAccess: FindSourceAccess;
   readonly authority: Pick<Authority, 'pushRevocations'>;

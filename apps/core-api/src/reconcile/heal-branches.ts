@@ -1,165 +1,200 @@
+/**
+ * Gap healing by heads: every repository that services follow is asked, at least once a minute, where
+ * their branches are. What moved and was not acted on within the grace of a webhook becomes a
+ * delivery of its own, marked as healed. Replicas share the repositories by claiming rows; one that
+ * was not compared because nobody was there to do it is due at once when somebody is.
+ */
 import { messages } from '@pilotfish/contracts';
-import { type Fault, toFault } from '@pilotfish/kernel';
+import { judgeHead } from '@pilotfish/domain-deploy';
+import { backoffDelayMs, Fault, toFault } from '@pilotfish/kernel';
+import type { CounterMetric } from '@pilotfish/runtime';
 import {
+  type BranchHeadRow,
+  type ClaimedRepository,
+  claimWatchedRepository,
   findManagedWebhook,
   insertBaselineHead,
   insertHealingDelivery,
   listBranchHeads,
-  listWatchedBranches,
+  saveComparison,
+  saveHeadAhead,
   type TenantTransaction,
-  type WatchedBranch,
+  type WatchedRepositoryRow,
 } from '@pilotfish/store';
 import { systemContext } from '../executions/system-context.ts';
 import type { ReconcileDeps } from './deps.ts';
+import { createHostTurns } from './host-limits.ts';
+import { readHeads } from './read-heads.ts';
 
 /** A webhook that is on its way gets this long before its push counts as unheard. */
 const graceMs = 5000;
-const gitTimeoutMs = 10_000;
-/** What fails again after this long is told. */
-const lastingMs = 10_000;
+/**
+ * With the time for noticing, the grace and a deployment: within a minute of the push. The built-in
+ * host is near, and promises 20 s.
+ */
+const intervalsMs = { built_in: 15_000, other: 40_000 } as const;
+/** A host that is away is asked again soon after its return, a repository that is gone rarely. */
+const delaysMsMax = { built_in: 15_000, other: 60_000, refused: 30 * 60_000 } as const;
+/** Of one comparison. A claim lasts longer, so that nobody works on what another still does. */
+const timeoutMs = 15_000;
+const leaseSeconds = 20;
+/** Of each process and host: enough for a thousand repositories, and nothing that a host minds. */
+const hostLimits = { lanes: 4, spacingMs: 50 };
+/** A head that nobody acted on for so long is announced again: its delivery was set aside. */
+const repeatMs = 3_600_000;
 
-type HealDeps = Pick<
+export type HealDeps = Pick<
   ReconcileDeps,
-  'store' | 'bus' | 'clock' | 'logger' | 'git' | 'sourceAccess' | 'gitServerUrl'
+  | 'store'
+  | 'bus'
+  | 'clock'
+  | 'logger'
+  | 'metrics'
+  | 'random'
+  | 'git'
+  | 'sourceAccess'
+  | 'gitServerUrl'
 >;
 
-/**
- * Compares the branches of the built-in git-server that services follow with what was handled, and
- * makes the delivery that never arrived: the hook did not run, or died with what it had to say.
- * A branch that is seen for the first time is taken as it is; only what moves later is a push.
- */
-export function createBranchHealer(deps: HealDeps): (signal: AbortSignal) => Promise<void> {
-  const troubles = createTroubles(deps);
-  return async (signal) => {
-    const host = new URL(deps.gitServerUrl).host;
-    const watched = await deps.store.system('worker', (tx) => listWatchedBranches(tx, host));
-    const suspects = await findUnhandled(deps, watched, signal, troubles);
-    if (suspects.length === 0) return;
-    await deps.clock.sleep(graceMs, signal);
-    const unheard = await findUnhandled(
-      deps,
-      watched.filter((branch) => suspects.some((s) => s.watched === branch)),
-      signal,
-      troubles,
-    );
-    for (const head of unheard) await heal(deps, head);
-    if (unheard.length > 0) deps.bus.ring(messages.deliveryReceived, {}, {});
-  };
-}
-
-interface Troubles {
-  compared(repositoryUrl: string): void;
-  failed(repositoryUrl: string, fault: Fault): void;
-}
-
-/**
- * Tells once that a repository's heads cannot be compared, and once that they can again. The first
- * failure is nobody's business: at a start this looks before the git-server listens.
- */
-function createTroubles({ clock, logger }: Pick<HealDeps, 'clock' | 'logger'>): Troubles {
-  const failing = new Map<string, { readonly sinceMs: number; isTold: boolean }>();
-  return {
-    compared(url) {
-      if (failing.get(url)?.isTold) logger.info({ url }, 'heads are compared again');
-      failing.delete(url);
-    },
-    failed(url, fault) {
-      const nowMs = clock.monotonicMs();
-      const known = failing.get(url);
-      if (known === undefined) failing.set(url, { sinceMs: nowMs, isTold: false });
-      const lasts = known !== undefined && nowMs - known.sinceMs >= lastingMs;
-      const level = lasts && !known.isTold ? 'warn' : 'debug';
-      logger[level]({ err: fault, url }, 'heads could not be compared');
-      if (lasts) known.isTold = true;
-    },
-  };
-}
-
-interface Unhandled {
-  readonly watched: WatchedBranch;
-  readonly headSha: string;
-  readonly handledSha: string | null;
-  readonly handledAtMs: number;
-}
-
-async function findUnhandled(
-  deps: HealDeps,
-  watched: readonly WatchedBranch[],
-  signal: AbortSignal,
-  troubles: Troubles,
-): Promise<readonly Unhandled[]> {
-  const unhandled: Unhandled[] = [];
-  const byRepository = Map.groupBy(watched, (b) => `${b.organizationId} ${b.repositoryKey}`);
-  for (const branches of byRepository.values()) {
-    const url = branches[0]?.url ?? '';
-    try {
-      unhandled.push(...(await compareRepository(deps, branches, signal)));
-      troubles.compared(url);
-    } catch (thrown) {
-      if (signal.aborted) throw thrown;
-      troubles.failed(url, toFault(thrown));
-    }
-  }
-  return unhandled;
-}
-
-async function compareRepository(
-  { store, git, sourceAccess, clock }: HealDeps,
-  branches: readonly WatchedBranch[],
-  signal: AbortSignal,
-): Promise<readonly Unhandled[]> {
-  const [first] = branches;
-  if (first === undefined) return [];
-  const { url, organizationId, repositoryKey } = first;
-  const context = systemContext(organizationId, 'reconciler');
-  const credentials = await store.tenant(context, (tx) => sourceAccess(tx, { url }, 'reconciler'));
-  const names = branches.map(({ branch }) => branch);
-  const options = { branches: names, credentials, signal, timeoutMs: gitTimeoutMs };
-  const heads = await git.listHeads(url, options);
-  return await store.tenant(context, async (tx) => {
-    const handled = new Map(
-      (await listBranchHeads(tx, repositoryKey)).map((row) => [row.branch, row]),
-    );
-    const unhandled: Unhandled[] = [];
-    for (const watched of branches) {
-      const { branch } = watched;
-      const headSha = heads.get(branch) ?? null;
-      const known = handled.get(branch);
-      if (known === undefined) {
-        await insertBaselineHead(tx, clock.now(), { repositoryKey, branch, sha: headSha });
-        continue;
-      }
-      if (headSha === null || headSha === known.handledSha) continue;
-      const handledAtMs = known.handledAt?.epochMilliseconds ?? 0;
-      unhandled.push({ watched, headSha, handledSha: known.handledSha, handledAtMs });
-    }
-    return unhandled;
+/** Compares the repository that has been due the longest; false where none is due. */
+export function createBranchHealer(deps: HealDeps): (signal: AbortSignal) => Promise<boolean> {
+  const { store, clock, metrics } = deps;
+  const turns = createHostTurns(clock, hostLimits);
+  const ownHost = new URL(deps.gitServerUrl).host.toLowerCase();
+  const comparisons = metrics.counter({
+    name: 'pilotfish_head_comparisons_total',
+    help: 'Repositories whose branches were compared with what was acted on',
+    labels: ['outcome'],
   });
+  const healed = metrics.counter({
+    name: 'pilotfish_healed_pushes_total',
+    help: 'Pushes whose webhook never arrived, found by their heads',
+  });
+  return async (closing) => {
+    const options = { leaseSeconds, busyHosts: turns.busy() };
+    const claimed = await store.system('worker', (tx) =>
+      claimWatchedRepository(tx, clock.now(), options),
+    );
+    if (claimed === null) return false;
+    if (claimed === 'forgotten') return true;
+    const host = hostOf(claimed.row);
+    const isOwn = host === ownHost;
+    try {
+      await turns.run(host, closing, () => compare(deps, claimed, { isOwn, closing, healed }));
+      comparisons.add(1, { outcome: 'compared' });
+    } catch (thrown) {
+      closing.throwIfAborted();
+      comparisons.add(1, { outcome: 'failed' });
+      await saveFailure(deps, claimed.row, isOwn, toFault(thrown));
+    }
+    return true;
+  };
 }
 
-async function heal(deps: HealDeps, head: Unhandled): Promise<void> {
-  const { branch, organizationId, repositoryKey } = head.watched;
+function hostOf({ repositoryKey }: WatchedRepositoryRow): string {
+  return repositoryKey.split('/', 1)[0] ?? '';
+}
+
+interface Comparing {
+  readonly isOwn: boolean;
+  readonly closing: AbortSignal;
+  readonly healed: CounterMetric;
+}
+
+async function compare(
+  deps: HealDeps,
+  claimed: ClaimedRepository,
+  { isOwn, closing, healed }: Comparing,
+): Promise<void> {
+  const { organizationId, repositoryKey, failures } = claimed.row;
   const context = systemContext(organizationId, 'reconciler');
-  const isMade = await deps.store.tenant(context, (tx) => insertHealing(tx, deps, head));
-  if (!isMade) return;
-  deps.logger.warn(
-    { organizationId, repositoryKey, branch, headSha: head.headSha },
-    'a push whose webhook never arrived was found by its head',
-  );
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
+  const heads = await readHeads(deps, context, claimed, signal).catch((thrown: unknown) => {
+    closing.throwIfAborted();
+    if (!signal.aborted) throw thrown;
+    throw new Fault('timeout', `Git took longer than ${timeoutMs / 1000} s with ${repositoryKey}.`);
+  });
+  const missed = await deps.store.tenant(context, async (tx) => {
+    const judged = await judgeBranches(tx, deps, claimed, heads);
+    const delayMs = judged.isWaiting
+      ? graceMs
+      : intervalsMs[isOwn ? 'built_in' : 'other'] * (0.75 + 0.25 * deps.random());
+    const now = deps.clock.now();
+    await saveComparison(tx, repositoryKey, {
+      comparedAt: now,
+      nextCompareAt: now.add({ milliseconds: Math.round(delayMs) }),
+      failures: 0,
+    });
+    return judged.missed;
+  });
+  if (failures >= toldAfterFailures) {
+    deps.logger.info({ organizationId, repositoryKey }, 'heads are compared again');
+  }
+  if (missed.length === 0) return;
+  healed.add(missed.length);
+  for (const { branch, headSha } of missed) {
+    deps.logger.warn(
+      { organizationId, repositoryKey, branch, headSha },
+      'a push whose webhook never arrived was found by its head',
+    );
+  }
+  deps.bus.ring(messages.deliveryReceived, {}, {});
 }
 
-async function insertHealing(
+interface MissedPush {
+  readonly branch: string;
+  readonly headSha: string;
+}
+
+async function judgeBranches(
   tx: TenantTransaction,
   { clock }: HealDeps,
-  { watched, headSha, handledSha, handledAtMs }: Unhandled,
+  { row: { repositoryKey }, branches }: ClaimedRepository,
+  heads: ReadonlyMap<string, string>,
+): Promise<{ readonly missed: readonly MissedPush[]; readonly isWaiting: boolean }> {
+  const now = clock.now();
+  const rows = await listBranchHeads(tx, repositoryKey);
+  const known = new Map(rows.map((row) => [row.branch, row]));
+  const missed: MissedPush[] = [];
+  let isWaiting = false;
+  for (const [branch, { url }] of new Map(branches.map((each) => [each.branch, each]))) {
+    const headSha = heads.get(branch) ?? null;
+    const row = known.get(branch) ?? null;
+    const judgement = judgeHead(headSha, row, now, graceMs);
+    if (judgement.kind === 'new') {
+      await insertBaselineHead(tx, now, { repositoryKey, branch, sha: headSha });
+    }
+    if (row === null || headSha === null) continue;
+    if (judgement.kind !== 'waiting' && judgement.kind !== 'missed') continue;
+    const { since } = judgement;
+    await saveHeadAhead(tx, { repositoryKey, branch, sha: headSha }, row.handledSha, since);
+    isWaiting ||= judgement.kind === 'waiting';
+    if (judgement.kind === 'waiting') continue;
+    if (await announce(tx, now, row, { url, headSha, since })) missed.push({ branch, headSha });
+  }
+  return { missed, isWaiting };
+}
+
+/** Makes the delivery that never arrived. False where it was made already, by whomever. */
+async function announce(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  { repositoryKey, branch, handledSha, handledAt }: BranchHeadRow,
+  push: { readonly url: string; readonly headSha: string; readonly since: Temporal.Instant },
 ): Promise<boolean> {
   const hook = await findManagedWebhook(tx);
-  if (hook === null) return false;
-  const { branch, repositoryKey, url } = watched;
-  return await insertHealingDelivery(tx, clock.now(), {
+  if (hook === null) {
+    throw new Fault('internal', 'Something went wrong on our side', {
+      internal: `organization ${tx.organizationId} has no managed webhook`,
+    });
+  }
+  const { url, headSha, since } = push;
+  const repeats = Math.floor((now.epochMilliseconds - since.epochMilliseconds) / repeatMs);
+  const handledAtMs = handledAt?.epochMilliseconds ?? 0;
+  return await insertHealingDelivery(tx, now, {
     incomingWebhookId: hook.id,
     // The same for every replica that notices, another one when the branch moves back and forth.
-    providerDeliveryId: `healed ${repositoryKey} ${branch} ${handledAtMs} ${headSha}`,
+    providerDeliveryId: `healed ${repositoryKey} ${branch} ${handledAtMs} ${headSha} ${repeats}`,
     body: {
       ref: `refs/heads/${branch}`,
       before: handledSha ?? '0'.repeat(headSha.length),
@@ -167,4 +202,28 @@ async function insertHealing(
       repository: { url },
     },
   });
+}
+
+/** The first failure is nobody's business: at a start this looks before the git-server listens. */
+const toldAfterFailures = 2;
+
+async function saveFailure(
+  { store, clock, logger, random }: HealDeps,
+  { organizationId, repositoryKey, failures: before }: WatchedRepositoryRow,
+  isOwn: boolean,
+  fault: Fault,
+): Promise<void> {
+  const failures = before + 1;
+  const level = failures === toldAfterFailures ? 'warn' : 'debug';
+  logger[level]({ err: fault, organizationId, repositoryKey }, 'heads could not be compared');
+  const place = isOwn ? 'built_in' : 'other';
+  const policy = {
+    firstDelayMs: intervalsMs[place],
+    delayMsMax: delaysMsMax[fault.retryable ? place : 'refused'],
+  };
+  const delayMs = backoffDelayMs(policy, before, random());
+  const nextCompareAt = clock.now().add({ milliseconds: delayMs });
+  await store.tenant(systemContext(organizationId, 'reconciler'), (tx) =>
+    saveComparison(tx, repositoryKey, { nextCompareAt, failures }),
+  );
 }

@@ -4,6 +4,7 @@
  */
 import { messages } from '@pilotfish/contracts';
 import type { ClusterId } from '@pilotfish/kernel';
+import { watchNewRepositories } from '@pilotfish/store';
 import { createSourceAccess } from '../executions/source-access.ts';
 import { deployMissedPushes } from '../reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
@@ -21,15 +22,18 @@ import { takeHello } from '../reconcile/take-hello.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../reconcile/upkeep.ts';
 import { createEpochWatch } from '../reconcile/watch-epochs.ts';
 import { createLoop, type Loop } from './loop.ts';
+import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
 
 export const reconcilerRole: Role = async (deps) => {
-  const { config, store, bus, clock, logger, git, authority, keys, health } = deps;
+  const { config, store, bus, clock, logger, metrics, git, authority, keys, health } = deps;
   const reconciler = startReconciler({
     store,
     bus,
     clock,
     logger,
+    metrics,
+    random: randomFraction,
     git,
     authority,
     natsUrl: config.NATS_URL,
@@ -91,9 +95,16 @@ export function startReconciler(deps: ReconcileDeps): Reconciler {
       2,
       whileConnected(() => repeatCancels(deps)),
     ),
-    // With the grace for a webhook on its way: within 20 s of the push, of the 30 that are promised.
-    // Each look is a git process here and another in the git-server.
-    every('branches', 15, createBranchHealer(deps)),
+    every('new repositories', 5, () =>
+      deps.store.system('worker', (tx) => watchNewRepositories(tx, deps.clock.now())),
+    ),
+    // Each comparison is a git process here and another at the host.
+    createLoop(deps, {
+      name: 'reconciler: branches',
+      intervalMs: 1000,
+      lanes: 8,
+      step: createBranchHealer(deps),
+    }),
     every('partitions', 3600, () => keepPartitions(deps, defaultRetention)),
     every('audit', 10, () => chainAuditEvents(deps)),
   ];

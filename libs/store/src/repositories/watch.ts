@@ -93,38 +93,6 @@ export async function listStuckEnvironments(
     .limit(rowsMax);
 }
 
-/** A branch of a repository that at least one service follows. */
-export interface WatchedBranch {
-  readonly organizationId: OrganizationId;
-  readonly repositoryKey: string;
-  readonly url: string;
-  readonly branch: string;
-}
-
-/** Branches that services follow on one host, e.g. the built-in git-server's. */
-export async function listWatchedBranches(
-  tx: SystemTransaction<'worker'>,
-  host: string,
-): Promise<readonly WatchedBranch[]> {
-  const rows = await tx.db
-    .selectDistinctOn([services.organizationId, services.repositoryKey, services.branch], {
-      organizationId: services.organizationId,
-      repositoryKey: sql<string>`${services.repositoryKey}`,
-      url: sql<string>`${services.spec} #>> '{git,url}'`,
-      branch: sql<string>`${services.branch}`,
-    })
-    .from(services)
-    .where(
-      and(
-        isNull(services.deletedAt),
-        eq(services.autoDeploy, true),
-        sql`starts_with(${services.repositoryKey}, ${`${host.toLowerCase()}/`})`,
-      ),
-    )
-    .orderBy(asc(services.organizationId), asc(services.repositoryKey), asc(services.branch));
-  return rows;
-}
-
 /** A service that was to be deleted, is not, and whose branch moved in between. */
 export interface MissedPush {
   readonly organizationId: OrganizationId;

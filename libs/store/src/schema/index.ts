@@ -31,4 +31,5 @@ export {
   sessions,
 } from './identity.ts';
 export { variables, variableVersions } from './variables.ts';
+export { watchedRepositories } from './watched-repositories.ts';
 export { webhookRegistrations } from './webhook-registrations.ts';
