@@ -1,9 +1,10 @@
 /**
  * The kinds of signature that providers use, as pure functions. All of them compare in constant
  * time, try every secret whether or not an earlier one matched, and do the same work for a
- * malformed signature as for a wrong one.
+ * malformed signature as for a wrong one. A refusal hashes the same whatever was asked: how many
+ * secrets a webhook has, how its provider signs and whether it exists cannot be told by a clock.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { constantTimeEqual } from '@pilotfish/crypto';
 
 /** Header names in lower case, as Node gives them. */
@@ -28,6 +29,19 @@ export function headerOf(headers: RequestHeaders, name: string): string | null {
 /** No HMAC-SHA-256 of anything that one could find: stands in for a signature that is none. */
 const impossible = Buffer.alloc(32);
 
+/** What a refusal costs at least: as much as the two secrets of a rotation, and as two tokens do. */
+const refusal = { bodyHashes: 2, tokenHashes: 3 };
+const nobodysKey = randomBytes(32);
+
+/** Hashes in vain what this refusal has hashed less than another one would. */
+function refused(request: SignedRequest, done: Partial<typeof refusal>): false {
+  for (let count = done.bodyHashes ?? 0; count < refusal.bodyHashes; count += 1) {
+    createHmac('sha256', nobodysKey).update(request.body).digest();
+  }
+  for (let count = done.tokenHashes ?? 0; count < refusal.tokenHashes; count += 1) sha256('');
+  return false;
+}
+
 /** `<prefix><64 hex digits>`: the HMAC-SHA-256 of the body, the secret's text being the key. */
 export function hasHexSignature(
   request: SignedRequest,
@@ -42,7 +56,8 @@ export function hasHexSignature(
     const expected = createHmac('sha256', secret).update(request.body).digest();
     if (constantTimeEqual(given, expected)) matches = true;
   }
-  return matches && wellFormed;
+  const { length: bodyHashes } = request.secrets;
+  return (matches && wellFormed) || refused(request, { bodyHashes });
 }
 
 /** The secret itself as a header. Hashed first, so that not even its length can be measured. */
@@ -52,7 +67,8 @@ export function hasSecretToken(request: SignedRequest, token: string | null): bo
   for (const secret of request.secrets) {
     if (constantTimeEqual(given, sha256(secret))) matches = true;
   }
-  return matches && token !== null;
+  const { length } = request.secrets;
+  return (matches && token !== null) || refused(request, { tokenHashes: 1 + length });
 }
 
 /** How far a Standard Webhooks timestamp may be from our clock, in either direction. */
@@ -85,7 +101,8 @@ export function hasStandardSignature(request: SignedRequest): boolean {
       if (constantTimeEqual(signature, expected)) matches = true;
     }
   }
-  return matches && id !== '' && isTimely(timestamp, now);
+  const isTaken = matches && id !== '' && isTimely(timestamp, now);
+  return isTaken || refused(request, { bodyHashes: secrets.length });
 }
 
 /** The tolerance is what keeps a recorded delivery from being played back later. */
