@@ -184,8 +184,8 @@ test('a client that vanishes amid its body leaves no delivery and no memory behi
 });
 
 const slowCount = 150;
-/** As the README says, and the second within which it is looked for, and a second more. */
-const limitsMs = { headers: 12_000, request: 32_000 };
+/** Ten and thirty seconds, the second within which it is looked for, and what a busy machine adds. */
+const limitsMs = { headers: 15_000, request: 35_000 };
 
 test('slow clients are ended in time and keep nobody out', async () => {
   const id = randomUUID();

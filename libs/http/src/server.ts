@@ -191,8 +191,17 @@ function addProblems(app: HttpServer): void {
   });
 }
 
+/** How Node ends the body of a client that went away. */
+function isReset(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+}
+
+function brokenOff(): Fault {
+  return new Fault('invalid_input', 'The request ended before its body did.');
+}
+
 function answerProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const fault = requestFault(error);
+  const fault = request.raw.readableAborted && isReset(error) ? brokenOff() : requestFault(error);
   const route = request.routeOptions.url;
   const context = { err: fault, method: request.method, route, trace: request.trace };
   if (fault.code === 'internal') request.log.error(context, 'a request failed on our side');
