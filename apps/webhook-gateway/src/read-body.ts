@@ -24,71 +24,59 @@ export interface BodyLimits {
  * @throws Fault `too_large`, `overloaded` where the budget is spent, `invalid_input` where the
  * sender went away
  */
-export async function readBody(request: IncomingMessage, limits: BodyLimits): Promise<ReadBody> {
-  const { budget, owner, bytesMax } = limits;
-  const announced = Number(request.headers['content-length'] ?? 0);
-  if (announced > bytesMax) throw tooLarge();
-  if (!budget.hasRoomFor(owner, announced)) {
-    throw new Fault('overloaded', 'Too many deliveries at once');
-  }
-  limits.onAccepted?.();
-  const reservation = budget.reserve(owner);
-  try {
-    return { body: await collect(request, bytesMax, reservation), reservation };
-  } catch (error) {
-    reservation.release();
-    throw error;
-  }
-}
-
-function collect(
-  request: IncomingMessage,
-  bytesMax: number,
-  reservation: Reservation,
-): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const onData = (chunk: Buffer) => {
-    try {
-      bytes += chunk.length;
-      if (bytes > bytesMax) throw tooLarge();
-      reservation.grow(chunk.length);
-      chunks.push(chunk);
-    } catch (error) {
-      finish();
-      reject(error);
+export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<ReadBody> {
+  return new Promise((resolve, reject) => {
+    const { budget, owner, bytesMax } = limits;
+    const announced = Number(request.headers['content-length'] ?? 0);
+    if (announced > bytesMax) throw tooLarge();
+    if (!budget.hasRoomFor(owner, announced)) {
+      throw new Fault('overloaded', 'Too many deliveries at once');
     }
-  };
-  const onEnd = () => {
-    finish();
-    resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes));
-  };
-  const onGone = () => {
-    finish();
-    reject(new Fault('invalid_input', 'The request ended before its body did'));
-  };
-  const finish = () => {
-    request.off('data', onData);
-    request.off('end', onEnd);
-    request.off('error', onGone);
-    request.off('close', onGone);
-    // Keeps errors of a refused request from ending the process; the server discards its rest.
-    request.on('error', () => undefined);
-    request.resume();
-  };
-  // Its sender may have gone while the webhook was looked up: then no event comes any more.
-  if (request.destroyed) {
-    onGone();
-    return promise;
-  }
-  request.on('data', onData);
-  request.on('end', onEnd);
-  request.on('error', onGone);
-  request.on('close', onGone);
-  return promise;
+    limits.onAccepted?.();
+    // Its sender may have gone while the webhook was looked up: then no event comes any more.
+    if (request.destroyed) throw gone();
+    const reservation = budget.reserve(owner);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let isOver = false;
+    const fail = (error: unknown) => {
+      if (isOver) return;
+      isOver = true;
+      reservation.release();
+      reject(error);
+    };
+    request.on('data', (chunk: Buffer) => {
+      if (isOver) return;
+      try {
+        bytes += chunk.length;
+        if (bytes > bytesMax) throw tooLarge();
+        reservation.grow(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        chunks.length = 0;
+        fail(error);
+      }
+    });
+    request.on('end', () => {
+      if (isOver) return;
+      isOver = true;
+      resolve({
+        body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes),
+        reservation,
+      });
+    });
+    // Comes after each request; where its body did not end before, its sender has gone.
+    request.on('close', () => {
+      if (!isOver) fail(gone());
+    });
+    request.on('error', () => fail(gone()));
+  });
 }
 
 function tooLarge(): Fault {
   return new Fault('too_large', 'The body is larger than its provider ever sends');
+}
+
+function gone(): Fault {
+  return new Fault('invalid_input', 'The request ended before its body did');
 }
