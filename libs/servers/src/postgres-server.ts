@@ -9,8 +9,11 @@
 import { randomBytes } from 'node:crypto';
 import {
   chownSync,
+  closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readlinkSync,
   realpathSync,
@@ -90,7 +93,9 @@ async function initialize(
   const passwordFile = join(dataFolder, 'superuser-password');
   const unfinished = join(dataFolder, 'cluster.new');
   rmSync(unfinished, { recursive: true, force: true });
-  writeFileSync(passwordFile, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  // Flushed as initdb flushes the cluster: a power cut must not leave one without the other.
+  const password = randomBytes(24).toString('base64url');
+  writeFileSync(passwordFile, password, { mode: 0o600, flush: true });
   if (as.uid !== undefined) chownSync(passwordFile, as.uid, as.gid ?? as.uid);
   const flags = ['-D', unfinished, '-U', superuser, '--encoding=UTF8', '--no-instructions'];
   const auth = ['--auth=scram-sha-256', `--pwfile=${passwordFile}`];
@@ -103,6 +108,17 @@ async function initialize(
     await requireCommand([...argv, '--locale=C'], options);
   }
   renameSync(unfinished, join(dataFolder, 'cluster'));
+  syncFolder(dataFolder);
+}
+
+/** Makes the names in a folder durable: a new file or a rename is none before. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function userOf(as: Unprivileged): { uid?: number; gid?: number } {
