@@ -1,5 +1,5 @@
 /** One program of the machine's own Debian release with the libraries that the machine lacks. */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '@pilotfish/kernel';
 import { listInstalled, openPrivateApt, type PrivateApt } from './debian-packages.ts';
@@ -22,9 +22,12 @@ export async function missingLibraries(
 
 /** Where a folder of unpacked packages keeps its libraries, as LD_LIBRARY_PATH wants it. */
 export function libraryPath(root: string): string {
-  const parent = join(root, 'usr/lib');
-  const triplets = readdirSync(parent).filter((name) => name.endsWith('-linux-gnu'));
-  return [...triplets.map((name) => join(parent, name)), parent].join(':');
+  const parents = [join(root, 'usr/lib'), join(root, 'lib')].filter((path) => existsSync(path));
+  const folders = parents.flatMap((parent) => {
+    const triplets = readdirSync(parent).filter((name) => name.endsWith('-linux-gnu'));
+    return [...triplets.map((name) => join(parent, name)), parent];
+  });
+  return folders.join(':');
 }
 
 /**
@@ -51,4 +54,45 @@ export async function installDebianProgram(
     rmSync(work, { recursive: true });
   });
   return { folder, env: { LD_LIBRARY_PATH: libraryPath(folder) } };
+}
+
+export interface EnsureProgramOptions extends InstallContext {
+  /** As it is called, for example `mkfs.ext4`. */
+  readonly program: string;
+  /** Debian's package that has it. */
+  readonly packageName: string;
+  /** Tried in this order; tests leave some out, as a machine without them would. */
+  readonly ways?: readonly ('machine' | 'debian')[];
+}
+
+/** Where programs lie; those of the administrator are on nobody else's PATH. */
+const programFolders = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
+
+/**
+ * Finds a program of the system on the machine, else unpacks Debian's package privately.
+ *
+ * @returns where it is, and what its environment needs
+ * @throws Fault `unavailable` with one sentence that says what to install
+ */
+export async function ensureProgram(
+  options: EnsureProgramOptions,
+): Promise<{ readonly path: string; readonly env: Readonly<Record<string, string>> }> {
+  const { env, packageName, program, ways = ['machine', 'debian'] } = options;
+  const find = (folders: readonly string[]) =>
+    folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+  const onPath = (env.PATH ?? '').split(':').filter((folder) => folder.startsWith('/'));
+  const found = find([...onPath, ...programFolders]);
+  if (found !== undefined && ways.includes('machine')) return { path: found, env: {} };
+  let cause: unknown;
+  try {
+    if (ways.includes('debian')) {
+      const installed = await installDebianProgram(options, packageName);
+      const path = find(programFolders.map((folder) => join(installed.folder, folder)));
+      if (path !== undefined) return { path, env: installed.env };
+    }
+  } catch (error) {
+    cause = error;
+  }
+  const detail = `${program} is needed: install the package ${packageName}.`;
+  throw new Fault('unavailable', detail, { cause });
 }

@@ -1,5 +1,5 @@
 /** Finds, installs privately and runs PostgreSQL and nats-server. */
-export { installDebianProgram } from './debian-program.ts';
+export { ensureProgram, installDebianProgram } from './debian-program.ts';
 export { type FileLock, tryFileLock } from './file-lock.ts';
 export { findFreePorts, isPortFree } from './free-port.ts';
 export { type EnsureNatsOptions, ensureNatsBinary } from './nats-binary.ts';
@@ -14,9 +14,11 @@ export {
   type StartPostgresOptions,
   startPostgres,
 } from './postgres-server.ts';
+export { requireCommand, runCommand } from './run-command.ts';
 export { type LaunchOptions, launchDetached } from './server-process.ts';
 export { type StopStep, stopProcess } from './stop-process.ts';
 export {
+  makeThrowawayFolder,
   startThrowawayNats,
   startThrowawayPostgres,
   type ThrowawayServer,

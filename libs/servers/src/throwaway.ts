@@ -28,9 +28,16 @@ async function withFreePort<T>(start: (port: number) => Promise<T>): Promise<T> 
   }
 }
 
-/** Named by the pid that owns it, so that the folders of killed test runs can be told and removed. */
-function makeFolder(name: string): string {
-  const parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/**
+ * A folder named by the process that owns it: those of killed test runs can be told by that, and
+ * are removed.
+ *
+ * @param parent in memory unless told, where the machine has /dev/shm
+ */
+export function makeThrowawayFolder(
+  name: string,
+  parent = existsSync('/dev/shm') ? '/dev/shm' : tmpdir(),
+): string {
   for (const entry of readdirSync(parent)) {
     const owner = /^pilotfish-throwaway-(\d+)-/.exec(entry)?.[1];
     if (owner === undefined || identifyProcess(Number(owner)) !== undefined) continue;
@@ -47,7 +54,7 @@ function makeFolder(name: string): string {
 export async function startThrowawayPostgres(options: {
   readonly env: NodeJS.ProcessEnv;
 }): Promise<ThrowawayServer> {
-  const dataFolder = makeFolder('postgres');
+  const dataFolder = makeThrowawayFolder('postgres');
   // DATABASE_URL is left out: a test must never write into an operator's database.
   const { DATABASE_URL: _, ...env } = options.env;
   const server = await withFreePort((port) =>
@@ -76,7 +83,7 @@ export async function startThrowawayNats(options: {
   readonly env: NodeJS.ProcessEnv;
   readonly config?: (folder: string) => string;
 }): Promise<ThrowawayServer> {
-  const folder = makeFolder('nats');
+  const folder = makeThrowawayFolder('nats');
   const { NATS_URL: _, ...env } = options.env;
   const configFile = join(folder, 'nats.conf');
   const store = `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))} }`;

