@@ -1,6 +1,9 @@
-/** Numbers in [0, 1) from the seed that the test run prints, so that a failure can be repeated. */
-export function seededRandom(): () => number {
-  let state = Number(process.env.PILOTFISH_SEED ?? 1) >>> 0;
+/**
+ * Numbers in [0, 1), from the seed that the test run prints unless told, so that a failure can be
+ * repeated.
+ */
+export function seededRandom(seed = Number(process.env.PILOTFISH_SEED ?? 1)): () => number {
+  let state = seed >>> 0;
   // mulberry32: small, good enough to choose victims and moments.
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
