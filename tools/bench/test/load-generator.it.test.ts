@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '@pilotfish/kernel';
+import { newId, type OrganizationId, systemClock } from '@pilotfish/kernel';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type LoadGenerator, openLoadGenerator } from '../src/webhooks/load-generator.ts';
 import { type PayloadSize, type Pool, writePool } from '../src/webhooks/payloads.ts';
@@ -54,7 +54,10 @@ async function receive(
 async function pool(size: PayloadSize): Promise<Pool> {
   const folder = await mkdtemp(join(tmpdir(), 'pilotfish-load-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return writePool(join(folder, 'pool'), size, { secret, paths });
+  return writePool(join(folder, 'pool'), size, {
+    secret,
+    each: paths.map((path) => ({ path, organizationId: newId<OrganizationId>() })),
+  });
 }
 
 test('every delivery is signed, has an id of its own, and is counted by how it was answered', async () => {

@@ -2,3 +2,4 @@
 export { ensureBundles } from './bundle/build.ts';
 export { buildsFolder } from './bundle/manifest.ts';
 export { serviceEnv, serviceFlags } from './launch-service.ts';
+export { runOneShot } from './one-shot.ts';

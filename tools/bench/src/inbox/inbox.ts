@@ -44,9 +44,9 @@ export const inbox: Benchmark = {
   purpose: 'the durable step alone, against other ways to write the same deliveries',
   parts: variants.map(({ name }) => name),
   flags: ['quick'],
-  async run(say, { env, only, quick }) {
+  async run(say, { env, root, only, quick }) {
     await using clean = cleanUp(say);
-    const servers = await startServers(env, clean, say);
+    const servers = await startServers({ env, root, cleanUp: clean, say });
     const make = deliveryMaker();
     const asked = variants.filter(({ name }) => only.length === 0 || only.includes(name));
     const results = new Map<string, Result[]>();
@@ -133,7 +133,7 @@ async function race(servers: Servers, variant: Variant, shape: Shape, make: Make
 
 /** Empty, with bodies kept as the variant wants it. */
 async function layTable(sql: Sql, { storage }: Variant): Promise<void> {
-  await sql`truncate deliveries, delivery_payloads`;
+  await sql`truncate deliveries, delivery_payloads, delivery_queue`;
   const tables = await sql<{ name: string }[]>`
     select relid::text as name from pg_partition_tree('delivery_payloads')`;
   for (const { name } of tables) {

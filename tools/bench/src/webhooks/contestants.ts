@@ -9,7 +9,8 @@ import type { CleanUp } from '../clean-up.ts';
 import type { Servers } from './servers.ts';
 
 /** Whose processor time counts apart. */
-export type Part = 'gateway' | 'postgres' | 'nats';
+export const parts = ['gateway', 'postgres', 'nats', 'dispatcher'] as const;
+export type Part = (typeof parts)[number];
 
 /** One way to take deliveries, running. */
 export interface Contestant {
@@ -92,6 +93,24 @@ async function startProgram(
 export async function startNull(stage: Stage): Promise<Contestant> {
   const { port, pid } = await startProgram(stage, 'null', 'null', []);
   return { name: 'null', port, pids: { gateway: [pid] }, tables: [] };
+}
+
+/** core-api with its dispatcher alone. */
+export async function startDispatcher(stage: Stage): Promise<StartedProcess> {
+  const { servers, root, env } = stage;
+  const [port = 0] = await findFreePorts(1);
+  const program = join(buildsFolder(root), (await ensureBundles(root)).id, 'core-api/main.mjs');
+  const settings = {
+    ...serviceEnv,
+    PATH: env.PATH ?? '',
+    PILOTFISH_IDENTITY_DIR: servers.identityFolder,
+    NATS_URL: servers.nats.url,
+    CORE_API_ROLES: 'dispatcher',
+    CORE_API_PORT: String(port),
+    CORE_API_CACHE_DIR: join(servers.folder, 'dispatcher-cache'),
+  };
+  const args = [...serviceFlags('core-api'), program];
+  return await startNode(stage, 'dispatcher', args, settings, port);
 }
 
 export async function startBare(stage: Stage): Promise<Contestant> {

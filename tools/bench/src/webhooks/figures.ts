@@ -1,4 +1,6 @@
 import { type Figure, figureOf, type Goal } from '../figure.ts';
+import { parts } from './contestants.ts';
+import { percentile } from './dispatch-delay.ts';
 import type { Leg } from './leg.ts';
 import type { Series } from './series.ts';
 
@@ -77,7 +79,18 @@ function rateFigures(ours: readonly Leg[], of: (part: string) => readonly Leg[])
       'ms',
       half.map(({ report }) => report.p50Ms),
     ),
+    ...pushFigures(of('dispatch')),
     figure('cores_at_3000', '', cores, { max: 0.65, aim: 0.5 }),
+  ];
+}
+
+/** Of pushes among the load: until their deployment requests were visible. */
+function pushFigures(legs: readonly Leg[]): Found {
+  const share = (of: number) => legs.map(({ pushDelaysMs }) => percentile(pushDelaysMs, of));
+  return [
+    figure('push_to_request_p99', 'ms', share(0.99), { max: 250 }),
+    figure('push_to_request_p50', 'ms', share(0.5)),
+    ...costs('dispatching', legs),
   ];
 }
 
@@ -129,7 +142,7 @@ function ratios(pairs: readonly Pair[], of: (leg: Leg) => number): number[] {
 
 /** Of each process, per delivery. */
 function costs(name: string, legs: readonly Leg[]): Found {
-  return (['gateway', 'postgres', 'nats'] as const).map((part) => {
+  return parts.map((part) => {
     const micros = legs.map(({ cpu }) => cpu[part]).filter((one) => one > 0);
     return figure(`cpu_${name}_${part}`, 'µs', micros);
   });

@@ -1,11 +1,16 @@
 import { encryptValue, hookSecretBinding, keyEncryptionOf, newHookSecret } from '@pilotfish/crypto';
-import { newId, systemClock } from '@pilotfish/kernel';
+import { newId, type OrganizationId, systemClock } from '@pilotfish/kernel';
 import type { Servers } from './servers.ts';
+
+export interface Hook {
+  readonly organizationId: OrganizationId;
+  readonly path: string;
+}
 
 /** Webhooks that share a secret, so that every contestant can check the same signatures. */
 export interface Hooks {
   readonly secret: string;
-  readonly paths: readonly string[];
+  readonly each: readonly Hook[];
 }
 
 /** As many organizations with one GitHub webhook each. */
@@ -14,18 +19,19 @@ export async function makeHooks(servers: Servers, count: number): Promise<Hooks>
   const keys = keyEncryptionOf(hookKey);
   const secret = newHookSecret();
   const now = systemClock.now().toString();
-  const paths: string[] = [];
-  for (let made = 0; made < count; made += 1) {
-    const [organizationId, principalId, id] = [newId(), newId(), newId()];
+  const each: Hook[] = [];
+  while (each.length < count) {
+    const organizationId = newId<OrganizationId>();
+    const [principalId, id] = [newId(), newId()];
     const binding = hookSecretBinding({ organizationId, incomingWebhookId: id, version: 1 });
     const ciphertext = Buffer.from(await encryptValue(keys, secret, binding));
     await sql`insert into organizations (id, name, created_at, updated_at)
-      values (${organizationId}, ${`bench-${made}`}, ${now}, ${now})`;
+      values (${organizationId}, ${`bench-${each.length}`}, ${now}, ${now})`;
     await sql`insert into incoming_webhooks (id, organization_id, name, provider,
         secret_ciphertext, created_by, created_at, updated_at)
       values (${id}, ${organizationId}, 'bench', 'GITHUB', ${ciphertext}, ${principalId},
         ${now}, ${now})`;
-    paths.push(`/webhook/${id}`);
+    each.push({ organizationId, path: `/webhook/${id}` });
   }
-  return { secret, paths };
+  return { secret, each };
 }

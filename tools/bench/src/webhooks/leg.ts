@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpuSeconds, cpuSecondsOfTree } from '../processes.ts';
-import type { Contestant, Part } from './contestants.ts';
+import { type Contestant, type Part, parts } from './contestants.ts';
+import { percentile } from './dispatch-delay.ts';
 import type { LoadGenerator, LoadReport } from './load-generator.ts';
 import type { Pool } from './payloads.ts';
 import type { Servers } from './servers.ts';
@@ -12,6 +13,8 @@ export interface LegOptions {
   /** Deliveries a second by schedule; 0: as many as are taken. */
   readonly rate: number;
   readonly seconds: number;
+  /** Makes pushes beside the load and answers how long each took; they are stored as well. */
+  readonly meanwhile?: () => Promise<readonly number[]>;
 }
 
 export interface Leg {
@@ -30,6 +33,8 @@ export interface Leg {
   readonly walPerByte: number;
   /** Deliveries of which the store and the client's count differ; 0 is right. */
   readonly miscounted: number;
+  /** Where pushes were made meanwhile: how long each took until its request was visible. */
+  readonly pushDelaysMs: readonly number[];
   /** Share of the machine's processor time that went to others. */
   readonly disturbance: number;
 }
@@ -49,10 +54,10 @@ export async function runLeg(
   generator: LoadGenerator,
   { folder, sql, postgres }: Servers,
   contestant: Contestant,
-  { pool, rate, seconds: secondsWanted }: LegOptions,
+  { pool, rate, seconds: secondsWanted, meanwhile }: LegOptions,
 ): Promise<Leg> {
   const { port, pids, tables } = contestant;
-  if (tables.length > 0) await sql.unsafe(`truncate ${tables.join(', ')}`);
+  await sql.unsafe(`truncate ${['delivery_queue', ...tables].join(', ')}`);
   await sql`checkpoint`;
   // What the leg before left to be written must not slow down this one's fsyncs.
   spawnSync('sync', ['--file-system', folder], { timeout: syncMsMax });
@@ -60,27 +65,30 @@ export async function runLeg(
     const [row] = await sql<{ wal: string }[]>`select pg_current_wal_lsn() - '0/0' as wal`;
     return { wal: Number(row?.wal), cpu: cpuOf(contestant), machine: machineTime() };
   };
-  // The benchmark itself, and PostgreSQL where the contestant has no part in it.
+  // The benchmark itself with the generator, and PostgreSQL where the contestant does not use it.
   const own = () =>
-    cpuSeconds(process.pid, { withChildren: false }) +
-    (pids.postgres === undefined ? cpuSecondsOfTree(postgres.pid) : 0);
+    cpuSeconds(process.pid) + (pids.postgres === undefined ? cpuSecondsOfTree(postgres.pid) : 0);
   const ownBefore = own();
   const before = await look();
-  const report = await generator.run({
-    port,
-    pool,
-    rate,
-    seconds: secondsWanted,
-    connections: rate === 0 ? connections : connectionsOnSchedule,
-  });
+  const [report, pushDelaysMs] = await Promise.all([
+    generator.run({
+      port,
+      pool,
+      rate,
+      seconds: secondsWanted,
+      connections: rate === 0 ? connections : connectionsOnSchedule,
+    }),
+    meanwhile?.() ?? [],
+  ]);
   const after = await look();
   const taken = report.answered - report.refused;
   const spent = (part: Part) => (after.cpu[part] ?? 0) - (before.cpu[part] ?? 0);
-  const seconds = { gateway: spent('gateway'), postgres: spent('postgres'), nats: spent('nats') };
+  const seconds = Object.fromEntries(parts.map((part) => [part, spent(part)])) as Record<
+    Part,
+    number
+  >;
   const perDelivery = (one: number) => (one * 1e6) / Math.max(taken, 1);
-  // What is no part of the contestant is measured by the benchmark's own hand, or belongs to others.
-  const ownSeconds =
-    report.cpuSeconds + seconds.gateway + seconds.postgres + seconds.nats + own() - ownBefore;
+  const ownSeconds = parts.reduce((total, part) => total + seconds[part], 0) + own() - ownBefore;
   const machine = after.machine.busy - before.machine.busy;
   const whole = after.machine.whole - before.machine.whole;
   const stolen = after.machine.stolen - before.machine.stolen;
@@ -89,14 +97,11 @@ export async function runLeg(
     taken,
     rate: taken / report.seconds,
     storeCores: (seconds.gateway + seconds.postgres) / report.seconds,
-    cpu: {
-      gateway: perDelivery(seconds.gateway),
-      postgres: perDelivery(seconds.postgres),
-      nats: perDelivery(seconds.nats),
-    },
+    cpu: Object.fromEntries(parts.map((part) => [part, perDelivery(seconds[part])])) as Leg['cpu'],
     generatorCpu: (report.cpuSeconds * 1e6) / Math.max(report.answered, 1),
     walPerByte: (after.wal - before.wal) / Math.max(report.bytes, 1),
-    miscounted: await miscounted(sql, tables, taken),
+    miscounted: await miscounted(sql, tables, taken + pushDelaysMs.length),
+    pushDelaysMs,
     disturbance: Math.max(machine - ownSeconds, 0) / whole + stolen / whole,
   };
 }
@@ -115,9 +120,12 @@ async function miscounted(
 }
 
 function cpuOf({ pids }: Contestant): Partial<Record<Part, number>> {
-  const parts = Object.entries(pids) as [Part, readonly number[]][];
+  const entries = Object.entries(pids) as [Part, readonly number[]][];
   return Object.fromEntries(
-    parts.map(([part, of]) => [part, of.reduce((total, pid) => total + cpuSecondsOfTree(pid), 0)]),
+    entries.map(([part, of]) => [
+      part,
+      of.reduce((total, pid) => total + cpuSecondsOfTree(pid), 0),
+    ]),
   );
 }
 
@@ -139,7 +147,7 @@ function machineTime(): { busy: number; stolen: number; whole: number } {
 /** One line for people who wait. */
 export function describeLeg(name: string, leg: Leg): string {
   const { cpu, report } = leg;
-  const parts = [
+  const words = [
     name.padEnd(18),
     `${leg.rate.toFixed(0)}/s`.padStart(9),
     `gateway ${cpu.gateway.toFixed(1)} µs`,
@@ -151,8 +159,15 @@ export function describeLeg(name: string, leg: Leg): string {
     `WAL ${leg.walPerByte.toFixed(3)}`,
     `others ${(leg.disturbance * 100).toFixed(1)} %`,
   ];
-  if (report.refused > 0) parts.push(`${report.refused} REFUSED`);
-  if (report.broken > 0) parts.push(`${report.broken} BROKEN`);
-  if (leg.miscounted > 0) parts.push(`${leg.miscounted} MISCOUNTED`);
-  return parts.join('  ');
+  if (leg.pushDelaysMs.length > 0) {
+    const [p50, p99] = [0.5, 0.99].map((share) => percentile(leg.pushDelaysMs, share).toFixed(0));
+    words.push(
+      `dispatcher ${cpu.dispatcher.toFixed(1)} µs`,
+      `push visible p50 ${p50} p99 ${p99} ms`,
+    );
+  }
+  if (report.refused > 0) words.push(`${report.refused} REFUSED`);
+  if (report.broken > 0) words.push(`${report.broken} BROKEN`);
+  if (leg.miscounted > 0) words.push(`${leg.miscounted} MISCOUNTED`);
+  return words.join('  ');
 }

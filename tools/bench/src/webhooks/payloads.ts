@@ -22,7 +22,7 @@ const largeBodies = 4;
  * Writes the bodies with their signatures, for the webhooks in turn. GitHub's delivery id is outside of what is signed, so a
  * few hundred bodies make any number of different deliveries.
  */
-export function writePool(file: string, size: PayloadSize, { paths, secret }: Hooks): Pool {
+export function writePool(file: string, size: PayloadSize, { each, secret }: Hooks): Pool {
   const random = randomFrom(seed);
   const smallBytes = size === '20k' ? 20_000 : 7_000;
   const small = Array.from({ length: bodiesPerPool }, () => pushEventBody(random, smallBytes));
@@ -30,7 +30,7 @@ export function writePool(file: string, size: PayloadSize, { paths, secret }: Ho
     size === 'mix' ? Array.from({ length: largeBodies }, () => pushEventBody(random, 1e6)) : [];
   const entry = (kind: string) => (body: Buffer, index: number) => {
     const signature = createHmac('sha256', secret).update(body).digest('hex');
-    const path = paths[index % paths.length] ?? '/';
+    const path = each[index % each.length]?.path ?? '/';
     return [Buffer.from(`${signature} ${body.length} ${kind} ${path}\n`), body];
   };
   const parts = [...small.flatMap(entry('small')), ...large.flatMap(entry('large'))];

@@ -10,7 +10,8 @@ export interface Series {
   disturbed(): number;
 }
 
-const triesMax = 3;
+/** Of legs that belong together, the first one included. */
+export const triesMax = 3;
 
 export function startSeries(say: (progress: string) => void, isQuick: boolean): Series {
   let discarded = 0;
