@@ -14,13 +14,17 @@ import {
   type PrincipalId,
   systemClock,
 } from '@pilotfish/kernel';
-import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
+import { createAddressGuard, createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { insertApiToken, type Store, type TenantContext, tables } from '@pilotfish/store';
 import { type TestNats, testDatabase } from '@pilotfish/testing';
 import { onTestFinished } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { firstBoot } from '../src/commands/first-boot.ts';
 import { createSourceAccess } from '../src/executions/source-access.ts';
+import {
+  createGitProviderOpener,
+  type OpenGitProvider,
+} from '../src/git-tokens/open-git-provider.ts';
 import { createOrganization } from '../src/handlers/create-organization.ts';
 
 /** Parsed JSON with the names that tests read; whether they are there is for `expect` to say. */
@@ -59,6 +63,9 @@ export interface TestApi {
   readonly clusterId: ClusterId;
   readonly adminToken: string;
   readonly keys: KeyRing;
+  readonly openGitProvider: OpenGitProvider;
+  /** Where providers are told to post to. */
+  readonly webhooksUrl: string;
   /** The context in which a test looks into the tenant's tables. */
   readonly context: TenantContext;
   call(request: ApiRequest): Promise<ApiAnswer>;
@@ -99,6 +106,8 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     engineNats: natsUrl,
     nats: natsUrl,
   };
+  const addressGuard = createAddressGuard(['127.0.0.1'], 'GIT_PROVIDER_PRIVATE_HOSTS');
+  const openGitProvider = createGitProviderOpener({ clock, keys, guard: addressGuard });
   const sourceAccess = createSourceAccess({ clock, keys, gitServerUrl: urls.git });
   const health = createHealth();
   const metrics = createMetrics('test');
@@ -111,6 +120,8 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     authority,
     git,
     sourceAccess,
+    openGitProvider,
+    addressGuard,
     urls,
     health,
     metrics,
@@ -142,6 +153,8 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     clusterId: cluster.id,
     adminToken,
     keys,
+    openGitProvider,
+    webhooksUrl: urls.webhooks,
     context,
     call,
     get: (url) => call({ method: 'GET', url }),

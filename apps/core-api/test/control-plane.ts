@@ -56,6 +56,10 @@ async function startReplica(database: TestDatabase, nats: TestNats, keys: KeyRin
     authority: nats.authority,
     natsUrl: nats.url,
     gitServerUrl: 'http://git.invalid',
+    keys,
+    openGitProvider: () => Promise.reject(new Error('no Git provider is called here')),
+    webhooksUrl: 'http://webhooks.invalid',
+    applicationsUrl: 'http://localhost:8080',
   });
   const close = async () => {
     await Promise.all([relay.close(), ingester.close(), reconciler.close()]);

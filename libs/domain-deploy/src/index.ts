@@ -18,10 +18,12 @@ export {
 } from './delivery/read-delivery.ts';
 export { repositoryKey } from './delivery/repository-key.ts';
 export {
+  apiLogin,
   coversRepository,
   defaultApiUrl,
   type GitTokenScope,
   gitLogin,
+  providerKind,
 } from './git-token/token-scope.ts';
 export {
   decideEnqueue,
@@ -31,6 +33,8 @@ export {
   type OpenExecution,
   type QueuePolicy,
 } from './queue/decide-enqueue.ts';
+export { type HookPlan, planHook, withUrl } from './registration/plan-hook.ts';
+export { type CommitStatus, commitStatusOf, progressesOf } from './status/commit-status.ts';
 export {
   environmentStatus,
   type StatusEnvironment,

@@ -66,7 +66,7 @@ const tenantGrants: Record<'api' | 'websocket_gateway', Record<string, readonly 
     outbox: [{ rights: all }],
     deliveries: [{ rights: noDelete }],
     delivery_payloads: [{ rights: append }],
-    commit_reports: [{ rights: read }],
+    commit_reports: [{ rights: noDelete }],
     delivery_queue: [{ rights: append }],
     watched_repositories: [{ rights: ['select', 'update'] }],
     audit_events: [{ rights: append }],

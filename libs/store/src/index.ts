@@ -45,6 +45,14 @@ export {
   locateOrganization,
 } from './repositories/callers.ts';
 export {
+  type CommitReportRow,
+  claimReport,
+  deleteOldReports,
+  finishReport,
+  listWantedReports,
+  type WantedReport,
+} from './repositories/commit-reports.ts';
+export {
   findEngineOfCluster,
   leapGenerations,
   listClusterIds,
@@ -163,6 +171,7 @@ export {
   listServicesOfGitToken,
   lockGitToken,
   type NewGitToken,
+  pauseGitToken,
   updateGitToken,
 } from './repositories/git-tokens.ts';
 export {
@@ -265,7 +274,21 @@ export {
   watchNewRepositories,
 } from './repositories/watched-repositories.ts';
 export {
+  type ClaimedRegistration,
+  claimRegistrations,
+  deleteRegistration,
+  dropRegistrationsOfGitToken,
+  ensureRegistration,
+  findRegistration,
+  isRepositoryFollowed,
+  listMissingRegistrations,
+  releaseRegistration,
+  type WantedRegistration,
+} from './repositories/webhook-registrations.ts';
+export {
+  ensureRegisteringWebhook,
   findManagedWebhook,
+  findRegisteringWebhook,
   getIncomingWebhook,
   type IncomingWebhookRow,
   insertIncomingWebhook,

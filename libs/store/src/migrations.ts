@@ -41,4 +41,8 @@ export const migrations: readonly Migration[] = [
     name: '0008_watched_repositories',
     sql: 'CREATE TABLE "watched_repositories" (\n\t"organization_id" uuid NOT NULL,\n\t"repository_key" text NOT NULL,\n\t"compared_at" timestamp (3) with time zone,\n\t"next_compare_at" timestamp (3) with time zone NOT NULL,\n\t"failures" integer DEFAULT 0 NOT NULL,\n\t"etag" text,\n\tCONSTRAINT "watched_repositories_organization_id_repository_key_pk" PRIMARY KEY("organization_id","repository_key")\n);\nALTER TABLE "watched_repositories" ADD CONSTRAINT "watched_repositories_organization_id_organizations_id_fk" FOREIGN KEY ("organization_id") REFERENCES "public"."organizations"("id") ON DELETE no action ON UPDATE no action;CREATE INDEX "watched_repositories_due" ON "watched_repositories" USING btree ("next_compare_at");ALTER TABLE "watched_repositories" ENABLE ROW LEVEL SECURITY;ALTER TABLE "watched_repositories" FORCE ROW LEVEL SECURITY;CREATE POLICY tenant ON "watched_repositories" USING (organization_id = (SELECT pilotfish_tenant()));\n',
   },
+  {
+    name: '0009_commit_report_context',
+    sql: 'ALTER TABLE "commit_reports" ADD COLUMN "context" text DEFAULT \'\' NOT NULL;',
+  },
 ];

@@ -12,9 +12,10 @@ import type { KeyRing } from '@pilotfish/crypto';
 import type { Git } from '@pilotfish/git';
 import type { Principal } from '@pilotfish/http';
 import type { Clock } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import type { AddressGuard, Logger } from '@pilotfish/runtime';
 import type { Store, TenantContext, TenantTransaction } from '@pilotfish/store';
 import type { FindSourceAccess } from '../executions/source-access.ts';
+import type { OpenGitProvider } from '../git-tokens/open-git-provider.ts';
 
 /** Where the other services are reached from outside; without a slash at the end. */
 export interface PublicUrls {
@@ -35,6 +36,8 @@ export interface ApiDeps {
   readonly authority: Pick<Authority, 'engineJwt' | 'pushRevocations'>;
   readonly git: Pick<Git, 'listHeads' | 'protocols'>;
   readonly sourceAccess: FindSourceAccess;
+  readonly openGitProvider: OpenGitProvider;
+  readonly addressGuard: Pick<AddressGuard, 'check'>;
   readonly urls: PublicUrls;
 }
 

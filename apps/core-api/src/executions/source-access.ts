@@ -82,7 +82,11 @@ async function tokenAccess(
 }
 
 /** The repository's name where the URL is one of the organization's on the built-in git-server. */
-function hostedName(base: URL, repositoryUrl: string, organizationId: string): string | null {
+export function hostedName(
+  base: URL,
+  repositoryUrl: string,
+  organizationId: string,
+): string | null {
   if (!URL.canParse(repositoryUrl)) return null;
   const url = new URL(repositoryUrl);
   if (url.host !== base.host || url.protocol !== base.protocol) return null;

@@ -1,9 +1,11 @@
 import type { Authority, Bus } from '@pilotfish/bus';
+import type { KeyRing } from '@pilotfish/crypto';
 import type { Git } from '@pilotfish/git';
 import type { Clock } from '@pilotfish/kernel';
 import type { Logger, Metrics } from '@pilotfish/runtime';
 import type { Store } from '@pilotfish/store';
 import type { FindSourceAccess } from '../executions/source-access.ts';
+import type { OpenGitProvider } from '../git-tokens/open-git-provider.ts';
 
 /** What the reconcilers share. Each takes no input: it looks what is, and mends it. */
 export interface ReconcileDeps {
@@ -16,6 +18,12 @@ export interface ReconcileDeps {
   readonly random: () => number;
   readonly git: Pick<Git, 'listHeads'>;
   readonly sourceAccess: FindSourceAccess;
+  readonly keys: KeyRing;
+  readonly openGitProvider: OpenGitProvider;
+  /** Where Git providers reach the webhook-gateway, without a slash at the end. */
+  readonly webhooksUrl: string;
+  /** The edge, without a slash at the end. */
+  readonly applicationsUrl: string;
   readonly authority: Pick<Authority, 'pushRevocations'>;
   readonly natsUrl: string;
   readonly gitServerUrl: string;

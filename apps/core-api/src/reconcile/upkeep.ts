@@ -3,6 +3,7 @@ import {
   chainAudit,
   deleteExpiredDeliveries,
   deleteExpiredIdempotencyKeys,
+  deleteOldReports,
   dropExpiredPartitions,
   ensurePartitions,
   listUnchained,
@@ -26,6 +27,9 @@ export const defaultRetention: Retention = {
   deliveryDays: 30,
 };
 
+/** What providers were told is told again for a day at most. */
+const commitReportDays = 3;
+
 /** Makes tomorrow's partitions and removes what is older than its retention. */
 export async function keepPartitions(
   { store, clock, logger }: UpkeepDeps,
@@ -40,6 +44,7 @@ export async function keepPartitions(
       now.subtract({ hours: 24 * retention.deliveryDays }),
     ),
     idempotencyKeys: await deleteExpiredIdempotencyKeys(tx, now),
+    commitReports: await deleteOldReports(tx, now.subtract({ hours: 24 * commitReportDays })),
   }));
   if (Object.values(done).some((count) => count > 0)) logger.info(done, 'upkeep of the database');
 }

@@ -1,7 +1,9 @@
 import { listen } from '@pilotfish/http';
 import { buildApp } from '../app.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
+import { createGitProviderOpener } from '../git-tokens/open-git-provider.ts';
 import type { Role } from './role.ts';
+import { withoutSlash } from './without-slash.ts';
 
 /** The HTTP API as a role of core-api. */
 export const startApi: Role = async (deps) => {
@@ -14,7 +16,8 @@ export const startApi: Role = async (deps) => {
     nats: config.NATS_URL,
   };
   const sourceAccess = createSourceAccess({ clock, keys, gitServerUrl: urls.git });
-  const app = buildApp({ ...deps, sourceAccess, urls });
+  const openGitProvider = createGitProviderOpener({ clock, keys, guard: deps.addressGuard });
+  const app = buildApp({ ...deps, sourceAccess, openGitProvider, urls });
   const address = {
     host: config.CORE_API_HOST,
     port: config.CORE_API_PORT,
@@ -26,7 +29,3 @@ export const startApi: Role = async (deps) => {
     close: () => app.close(),
   };
 };
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/+$/, '');
-}

@@ -5,7 +5,9 @@
 import { messages } from '@pilotfish/contracts';
 import type { ClusterId } from '@pilotfish/kernel';
 import { watchNewRepositories } from '@pilotfish/store';
+import { reportCommits } from '../commit-reports/report-commits.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
+import { createGitProviderOpener } from '../git-tokens/open-git-provider.ts';
 import { deployMissedPushes } from '../reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
 import { createBranchHealer } from '../reconcile/heal-branches.ts';
@@ -21,9 +23,11 @@ import { repeatCancels, repeatCancelsOf } from '../reconcile/repeat-cancels.ts';
 import { takeHello } from '../reconcile/take-hello.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../reconcile/upkeep.ts';
 import { createEpochWatch } from '../reconcile/watch-epochs.ts';
+import { keepRegistrations } from '../registrations/keep-registrations.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { randomFraction } from './random.ts';
 import type { Role } from './role.ts';
+import { withoutSlash } from './without-slash.ts';
 
 export const reconcilerRole: Role = async (deps) => {
   const { config, store, bus, clock, logger, metrics, git, authority, keys, health } = deps;
@@ -43,6 +47,10 @@ export const reconcilerRole: Role = async (deps) => {
       keys,
       gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
     }),
+    keys,
+    openGitProvider: createGitProviderOpener({ clock, keys, guard: deps.addressGuard }),
+    webhooksUrl: withoutSlash(config.WEBHOOK_PUBLIC_URL),
+    applicationsUrl: withoutSlash(config.APPLICATIONS_PUBLIC_URL),
   });
   // What is wanted waits in Postgres meanwhile.
   health.register('jetstream', reconciler.checkTransport, { isOptional: true });
@@ -98,13 +106,7 @@ export function startReconciler(deps: ReconcileDeps): Reconciler {
     every('new repositories', 5, () =>
       deps.store.system('worker', (tx) => watchNewRepositories(tx, deps.clock.now())),
     ),
-    // Each comparison is a git process here and another at the host.
-    createLoop(deps, {
-      name: 'reconciler: branches',
-      intervalMs: 1000,
-      lanes: 8,
-      step: createBranchHealer(deps),
-    }),
+    ...providerLoops(deps),
     every('partitions', 3600, () => keepPartitions(deps, defaultRetention)),
     every('audit', 10, () => chainAuditEvents(deps)),
   ];
@@ -124,6 +126,29 @@ export function startReconciler(deps: ReconcileDeps): Reconciler {
       await Promise.all(loops.map((loop) => loop.close()));
     },
   };
+}
+
+/** What asks Git hosts, or keeps something there. */
+function providerLoops(deps: ReconcileDeps): readonly Loop[] {
+  return [
+    // Each comparison is a git process here and another at the host.
+    createLoop(deps, {
+      name: 'reconciler: branches',
+      intervalMs: 1000,
+      lanes: 8,
+      step: createBranchHealer(deps),
+    }),
+    createLoop(deps, {
+      name: 'reconciler: webhook registrations',
+      intervalMs: 5000,
+      step: (signal) => keepRegistrations(deps, signal),
+    }),
+    createLoop(deps, {
+      name: 'reconciler: commit reports',
+      intervalMs: 3000,
+      step: (signal) => reportCommits(deps, signal),
+    }),
+  ];
 }
 
 /** Answers engines that present themselves, and asks those to do so that this process never met. */

@@ -1,5 +1,5 @@
 import type { ApplicationSpec, ServicePort } from '@pilotfish/contracts';
-import type { Application, GitProvider, Link } from '@pilotfish/contracts/http';
+import type { Application, Link } from '@pilotfish/contracts/http';
 import { coversRepository, repositoryKey } from '@pilotfish/domain-deploy';
 import { Fault, shortId, toFault } from '@pilotfish/kernel';
 import {
@@ -24,17 +24,12 @@ import { assertBelow, quotas } from '../api/quotas.ts';
 import { changeApplicationSpec, newApplicationSpec, wireOf } from '../handlers/application-spec.ts';
 import { deleteApplication } from '../handlers/delete-application.ts';
 import { serviceUrl } from '../handlers/service-url.ts';
-import { defined, timesOf } from './wire.ts';
+import { defined, providerWire, timesOf } from './wire.ts';
 
 /** What is shown of a service and stands elsewhere. */
 interface Beside {
   readonly deployedSha: string | undefined;
   readonly gitTokenName: string | null;
-}
-
-/** Providers that the wire has no word for are shown as the one whose URLs look alike. */
-function providerWire(provider: string): GitProvider {
-  return provider === 'BITBUCKET' || provider === 'GITLAB' ? provider : 'GITHUB';
 }
 
 function repositoryWire(row: ServiceRow, { deployedSha, gitTokenName }: Beside) {

@@ -6,6 +6,7 @@ import {
   appendAudit,
   countGitTokens,
   deleteGitToken,
+  dropRegistrationsOfGitToken,
   findGitToken,
   type GitTokenRow,
   insertGitToken,
@@ -16,10 +17,12 @@ import {
   type TenantTransaction,
   updateGitToken,
 } from '@pilotfish/store';
-import type { Handlers } from '../api/call.ts';
+import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
 import { apiUrlOf } from '../git-tokens/api-url.ts';
 import { encryptGitToken } from '../git-tokens/git-token-text.ts';
+import { readGitWebhook } from '../handlers/read-git-webhook.ts';
+import { syncGitWebhook } from '../handlers/sync-git-webhook.ts';
 import { timesOf } from './wire.ts';
 
 function gitTokenWire(row: GitTokenRow, serviceCount: number): GitTokenResponse {
@@ -38,12 +41,12 @@ function gitTokenWire(row: GitTokenRow, serviceCount: number): GitTokenResponse 
 type Described = Pick<NewGitToken, 'name' | 'description' | 'type' | 'apiUrl' | 'workspace'>;
 
 /** @throws Fault `invalid_input` naming the field */
-function described(body: GitTokenRequest): Described {
+function described(body: GitTokenRequest, { addressGuard }: ApiDeps): Described {
   const { name, description = '', type, workspace = '' } = body;
   if (type === 'BITBUCKET' && workspace === '') {
     throw new Fault('invalid_input', 'workspace: a token of Bitbucket belongs to one');
   }
-  const apiUrl = apiUrlOf(body);
+  const apiUrl = apiUrlOf(body, addressGuard);
   return { name, description, type, apiUrl, workspace: workspace === '' ? null : workspace };
 }
 
@@ -83,14 +86,17 @@ export const gitTokenRoutes: Handlers<
   | 'editGitToken'
   | 'deleteGitToken'
   | 'getGitTokenAssociatedServices'
+  | 'getServiceGitWebhookStatus'
+  | 'syncServiceGitWebhook'
 > = {
   async listOrganizationGitTokens({ read }) {
     const rows = await read((tx) => listGitTokens(tx, quotas.gitTokensPerOrganization));
     return { results: rows.map(({ token, serviceCount }) => gitTokenWire(token, serviceCount)) };
   },
 
-  async createGitToken({ body, write, now }, { keys }) {
-    const fields = described(body);
+  async createGitToken({ body, write, now }, deps) {
+    const fields = described(body, deps);
+    const { keys } = deps;
     return await write(async (tx) => {
       assertBelow('gitTokensPerOrganization', await countGitTokens(tx));
       const id = newId<GitTokenId>();
@@ -112,8 +118,9 @@ export const gitTokenRoutes: Handlers<
     return await read((tx) => getGitToken(tx, params.gitTokenId));
   },
 
-  async editGitToken({ params, body, write, now }, { keys }) {
-    const fields = described(body);
+  async editGitToken({ params, body, write, now }, deps) {
+    const fields = described(body, deps);
+    const { keys } = deps;
     return await write(async (tx) => {
       const before = await lockGitToken(tx, params.gitTokenId, 'update');
       const users = await listServicesOfGitToken(tx, before.id, limits.listRowsMax);
@@ -145,16 +152,21 @@ export const gitTokenRoutes: Handlers<
           `Services are read with this token: ${namesOf(users)}. Give them another one first`,
         );
       }
+      // Without a token nothing can be removed at a provider: what stays there is refused here.
+      const leftWebhooks = await dropRegistrationsOfGitToken(tx, row.id);
       await deleteGitToken(tx, row.id);
       await appendAudit(tx, now, {
         action: 'git_token.deleted',
         targetKind: 'git_token',
         targetId: row.id,
-        detail: { name: row.name },
+        detail: { name: row.name, leftWebhooks },
       });
       return undefined;
     });
   },
+
+  getServiceGitWebhookStatus: readGitWebhook,
+  syncServiceGitWebhook: syncGitWebhook,
 
   async getGitTokenAssociatedServices({ params, read }) {
     const users = await read(async (tx) => {

@@ -1,8 +1,8 @@
 import type { DeliveryExecution, IncomingWebhookDelivery } from '@pilotfish/contracts';
 import { messages } from '@pilotfish/contracts';
 import type { IncomingWebhook, IncomingWebhookDeliverySummary } from '@pilotfish/contracts/http';
-import { encryptValue, hookSecretBinding, keyEncryptionOf, newHookSecret } from '@pilotfish/crypto';
-import { Fault, type IncomingWebhookId, newId, type OrganizationId } from '@pilotfish/kernel';
+import { newHookSecret } from '@pilotfish/crypto';
+import { Fault, type IncomingWebhookId, newId } from '@pilotfish/kernel';
 import {
   appendAudit,
   type DeliveryRow,
@@ -20,8 +20,8 @@ import {
 } from '@pilotfish/store';
 import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
+import { encryptHookSecret } from '../handlers/hook-secret-text.ts';
 import { serviceUrl } from '../handlers/service-url.ts';
-import { keyPurposes } from '../identity.ts';
 import { instantText, timesOf } from './wire.ts';
 
 /** Deliveries in a list. */
@@ -44,19 +44,6 @@ function webhookWire(
     url: `${urls.webhooks}/webhook/${row.id}`,
     previous_secret_valid_until: isValid ? instantText(until) : null,
   };
-}
-
-async function encryptSecret(
-  { keys }: ApiDeps,
-  secret: string,
-  hook: {
-    readonly organizationId: OrganizationId;
-    readonly incomingWebhookId: IncomingWebhookId;
-    readonly version: number;
-  },
-): Promise<Uint8Array> {
-  const hookKeys = keyEncryptionOf(keys.derive(keyPurposes.incomingWebhooks));
-  return await encryptValue(hookKeys, secret, hookSecretBinding(hook));
 }
 
 function summaryWire(row: DeliveryRow): IncomingWebhookDeliverySummary {
@@ -132,7 +119,7 @@ export const incomingWebhookRoutes: Handlers<
       const { organizationId } = tx;
       const id = newId<IncomingWebhookId>();
       const hook = { organizationId, incomingWebhookId: id, version: 1 };
-      const secretCiphertext = await encryptSecret(deps, secret, hook);
+      const secretCiphertext = await encryptHookSecret(deps.keys, secret, hook);
       const row = await insertIncomingWebhook(tx, now, {
         id,
         name: body.name,
@@ -176,7 +163,7 @@ export const incomingWebhookRoutes: Handlers<
       const version = before.secretVersion + 1;
       const hook = { organizationId: tx.organizationId, incomingWebhookId: before.id, version };
       const row = await updateIncomingWebhook(tx, now, before.id, {
-        secretCiphertext: await encryptSecret(deps, secret, hook),
+        secretCiphertext: await encryptHookSecret(deps.keys, secret, hook),
         secretVersion: version,
         previousSecretCiphertext: before.secretCiphertext,
         previousSecretValidUntil: now.add({ hours: previousSecretHours }),

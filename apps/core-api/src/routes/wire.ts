@@ -1,3 +1,5 @@
+import type { GitProvider } from '@pilotfish/contracts/http';
+
 /** An instant as the API writes all of them: UTC, milliseconds. */
 export function instantText(instant: Temporal.Instant): string {
   return instant.toString({ smallestUnit: 'millisecond' });
@@ -18,4 +20,9 @@ export function defined<T extends object>(
   return Object.fromEntries(
     Object.entries(record).filter(([, value]) => value !== undefined),
   ) as never;
+}
+
+/** Providers that the wire has no word for are shown as the one whose URLs look alike. */
+export function providerWire(provider: string): GitProvider {
+  return provider === 'BITBUCKET' || provider === 'GITLAB' ? provider : 'GITHUB';
 }

@@ -37,4 +37,17 @@ export const gitAccessCases = {
     valid: async (s) => ({ params: await usedGitToken(s) }),
     conflict: reads,
   },
+  getServiceGitWebhookStatus: {
+    valid: async (s) => ({ params: { serviceId: (await s.registrable()).serviceId } }),
+    conflict: reads,
+  },
+  syncServiceGitWebhook: {
+    valid: async (s) => ({ params: { serviceId: (await s.registrable()).serviceId } }),
+    async conflict(s) {
+      const { serviceId, provider } = await s.registrable();
+      // The token may not do this any more.
+      provider.setOutage(403);
+      return { params: { serviceId } };
+    },
+  },
 } satisfies OperationCases;

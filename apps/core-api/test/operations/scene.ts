@@ -4,6 +4,8 @@ import { enrolmentProofText } from '@pilotfish/contracts';
 import { hashToken, newSealingKeyPair } from '@pilotfish/crypto';
 import { systemClock } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
+import { type FakeKind, fakeGitProvider } from '@pilotfish/testing/fake-git-provider';
+import { onTestFinished } from 'vitest';
 import type { TestApi } from '../api.ts';
 import { type TestRepository, testRepository } from '../repository.ts';
 
@@ -114,6 +116,29 @@ export class Scene {
       ...this.applicationBody(),
       git_repository: { url, provider: 'GITHUB', branch: 'main', git_token_id: gitTokenId },
     });
+  }
+
+  /** An application whose repository is at a provider where webhooks can be made. */
+  async registrable(kind: FakeKind = 'GITHUB') {
+    const provider = await fakeGitProvider(kind);
+    onTestFinished(() => provider.close());
+    const { origin } = new URL(provider.apiUrl);
+    const url = `${origin}/acme/shop.git`;
+    const repository = provider.addRepository('acme/shop', url);
+    const type = kind === 'GITEA' ? 'GITHUB' : kind;
+    const gitTokenId = await this.#made(`/organization/${this.api.organizationId}/gitToken`, {
+      name: `token of ${kind}`,
+      type,
+      token: provider.token,
+      git_api_url: provider.apiUrl,
+      workspace: 'acme',
+    });
+    const environmentId = await this.environment();
+    const serviceId = await this.#made(`/environment/${environmentId}/application`, {
+      ...this.applicationBody(),
+      git_repository: { url, provider: type, branch: 'main', git_token_id: gitTokenId },
+    });
+    return { provider, repository, gitTokenId, environmentId, serviceId };
   }
 
   webhook(): Promise<string> {

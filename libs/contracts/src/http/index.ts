@@ -41,6 +41,7 @@ export {
   GitTokenResponse,
   GitTokenResponseList,
 } from './git-token.ts';
+export { GitWebhookStatusResponse } from './git-webhook.ts';
 export { WireProbe } from './healthcheck.ts';
 export {
   IncomingWebhook,

@@ -32,6 +32,9 @@ test('resources that are answered equal the official types', () => {
   expectTypeOf<Same<ours.OrganizationApiToken, api.OrganizationApiToken>>().toEqualTypeOf<true>();
   expectTypeOf<Same<ours.GitTokenResponse, api.GitTokenResponse>>().toEqualTypeOf<true>();
   expectTypeOf<
+    Same<ours.GitWebhookStatusResponse, api.GitWebhookStatusResponse>
+  >().toEqualTypeOf<true>();
+  expectTypeOf<
     Same<ours.OrganizationApiTokenCreate, api.OrganizationApiTokenCreate>
   >().toEqualTypeOf<true>();
 });

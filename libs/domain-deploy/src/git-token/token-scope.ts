@@ -59,13 +59,24 @@ export function gitLogin(
     case 'GITLAB':
       return { username: 'oauth2', password: token };
     case 'BITBUCKET': {
-      // An access token stands alone, others come with the account that they belong to.
-      const colon = token.indexOf(':');
-      if (colon === -1) return { username: 'x-token-auth', password: token };
-      const user = token.slice(0, colon);
+      const login = apiLogin(scope, token);
+      const user = login.username ?? 'x-token-auth';
       // API tokens are known by an e-mail address, which Git cannot use.
       const username = user.includes('@') ? 'x-bitbucket-api-token-auth' : user;
-      return { username, password: token.slice(colon + 1) };
+      return { username, password: login.token };
     }
   }
+}
+
+/**
+ * The same for the provider's API. At Bitbucket an access token stands alone, and others are written
+ * `user:token`, behind the account that they belong to.
+ */
+export function apiLogin(
+  { type }: GitTokenScope,
+  text: string,
+): { readonly username: string | null; readonly token: string } {
+  const colon = type === 'BITBUCKET' ? text.indexOf(':') : -1;
+  if (colon === -1) return { username: null, token: text };
+  return { username: text.slice(0, colon), token: text.slice(colon + 1) };
 }

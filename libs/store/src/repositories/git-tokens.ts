@@ -103,6 +103,18 @@ export async function lockGitToken(
   return row;
 }
 
+/** The provider asked not to be called with the token before `until`. */
+export async function pauseGitToken(
+  tx: TenantTransaction,
+  id: GitTokenId,
+  until: Temporal.Instant,
+): Promise<void> {
+  await tx.db
+    .update(gitTokens)
+    .set({ pausedUntil: until })
+    .where(and(eq(gitTokens.organizationId, tx.organizationId), eq(gitTokens.id, id)));
+}
+
 type GitTokenChange = Omit<NewGitToken, 'id'> & Pick<GitTokenRow, 'tokenVersion'>;
 
 /** Replaces a locked token. What the provider asked of the old text is no word about the new one. */

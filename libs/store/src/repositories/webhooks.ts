@@ -58,6 +58,43 @@ export async function findManagedWebhook(
   return row ?? null;
 }
 
+/** The one that Pilotfish registers with a provider's repositories; null before the first. */
+export async function findRegisteringWebhook(
+  tx: TenantTransaction,
+  provider: IncomingWebhookRow['provider'],
+): Promise<IncomingWebhookRow | null> {
+  const [row] = await tx.db
+    .select()
+    .from(incomingWebhooks)
+    .where(
+      and(alive(tx), eq(incomingWebhooks.registers, true), eq(incomingWebhooks.provider, provider)),
+    );
+  return row ?? null;
+}
+
+/** That one, made where there is none; of several who make it at the same time one does. */
+export async function ensureRegisteringWebhook(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  webhook: Omit<NewIncomingWebhook, 'managed'>,
+): Promise<{ readonly row: IncomingWebhookRow; readonly isNew: boolean }> {
+  const made = await tx.db
+    .insert(incomingWebhooks)
+    .values({
+      ...webhook,
+      registers: true,
+      organizationId: tx.organizationId,
+      createdBy: tx.context.actor.principalId,
+      createdAt: now,
+      updatedAt: now,
+    })
+    .onConflictDoNothing()
+    .returning({ id: incomingWebhooks.id });
+  const row = await findRegisteringWebhook(tx, webhook.provider);
+  if (row === null) throw new Fault('internal', 'The webhook was not saved');
+  return { row, isNew: made.length > 0 };
+}
+
 /** Deleted ones as well: what they delivered stays readable. @throws Fault `not_found` */
 export async function getIncomingWebhook(
   tx: TenantTransaction,

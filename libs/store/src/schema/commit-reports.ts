@@ -18,6 +18,8 @@ export const commitReports = pgTable(
       .notNull()
       .references(() => services.id),
     commitSha: text('commit_sha').notNull(),
+    /** The name it goes by at the provider; kept, or a renamed service would leave one pending. */
+    context: text('context').notNull().default(''),
     /** Of which execution the provider was told last; null before it was told anything. */
     executionId: id<ExecutionId>('execution_id'),
     /** The status that the provider was told last; null before. */

@@ -4,11 +4,14 @@ import {
   GitTokenResponse,
   GitTokenResponseList,
 } from '../git-token.ts';
+import { GitWebhookStatusResponse } from '../git-webhook.ts';
 import { operation } from '../operation.ts';
-import { GitTokenParams, OrganizationParams } from './parameters.ts';
+import { GitTokenParams, OrganizationParams, ServiceParams } from './parameters.ts';
 
 const ofOrganization = { params: OrganizationParams, tenant: { param: 'organization' } } as const;
 const ofGitToken = { params: GitTokenParams, tenant: { param: 'organization' } } as const;
+
+const ofService = { params: ServiceParams, tenant: { param: 'application' } } as const;
 
 /** With what Git providers are spoken to. */
 export const gitAccessOperations = {
@@ -78,5 +81,27 @@ export const gitAccessOperations = {
     ...ofGitToken,
     status: 200,
     response: GitTokenAssociatedServicesResponseList,
+  }),
+  getServiceGitWebhookStatus: operation({
+    operationId: 'getServiceGitWebhookStatus',
+    tag: 'Git tokens',
+    summary: "How the webhook of a service's repository stands, asked of its provider now",
+    method: 'GET',
+    path: '/service/{serviceId}/gitWebhookStatus',
+    permission: 'service:read',
+    ...ofService,
+    status: 200,
+    response: GitWebhookStatusResponse,
+  }),
+  syncServiceGitWebhook: operation({
+    operationId: 'syncServiceGitWebhook',
+    tag: 'Git tokens',
+    summary: "Make or mend the webhook of a service's repository at its provider now",
+    method: 'POST',
+    path: '/service/{serviceId}/gitWebhook/sync',
+    permission: 'service:write',
+    ...ofService,
+    status: 200,
+    response: GitWebhookStatusResponse,
   }),
 } as const;

@@ -22,6 +22,7 @@ export const GitTokenParams = OrganizationParams.extend({ gitTokenId: idSchema<G
 export const ProjectParams = z.object({ projectId: idSchema<ProjectId>() });
 export const EnvironmentParams = z.object({ environmentId: idSchema<EnvironmentId>() });
 export const ApplicationParams = z.object({ applicationId: idSchema<ServiceId>() });
+export const ServiceParams = z.object({ serviceId: idSchema<ServiceId>() });
 export const VariableParams = z.object({ variableId: idSchema<VariableId>() });
 export const ClusterParams = z.object({ clusterId: idSchema<ClusterId>() });
 export const EngineParams = z.object({ engineId: idSchema<EngineId>() });

@@ -1,0 +1,35 @@
+import {
+  findRegisteringWebhook,
+  type IncomingWebhookRow,
+  listIncomingWebhooks,
+  type TenantTransaction,
+} from '@pilotfish/store';
+import { quotas } from '../api/quotas.ts';
+
+/** Where a repository's deliveries are taken, and where else they may be sent already. */
+export interface Addresses {
+  /** Where they are to be sent; null where nothing is registered with this provider yet. */
+  readonly own: IncomingWebhookRow | null;
+  /** Living ones of the same provider that users made, and may have entered there by hand. */
+  readonly byHand: readonly IncomingWebhookRow[];
+}
+
+/** @param present the webhook of the registration, where there is one; it may be deleted */
+export async function readAddresses(
+  tx: TenantTransaction,
+  provider: IncomingWebhookRow['provider'],
+  present: IncomingWebhookRow | null,
+): Promise<Addresses> {
+  const isAlive = present !== null && present.deletedAt === null;
+  const own = isAlive ? present : await findRegisteringWebhook(tx, provider);
+  const living = await listIncomingWebhooks(tx, quotas.webhooksPerOrganization);
+  const byHand = living.filter(
+    (row) => row.provider === provider && row.id !== own?.id && !row.registers,
+  );
+  return { own, byHand };
+}
+
+/** What a provider is told to post to. @param webhooksUrl without a slash at the end */
+export function addressOf(webhooksUrl: string, { id }: Pick<IncomingWebhookRow, 'id'>): string {
+  return `${webhooksUrl}/webhook/${id}`;
+}

@@ -1,0 +1,341 @@
+import { type ServiceId, systemClock } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
+import { tables } from '@pilotfish/store';
+import type { FakeHook, FakeKind } from '@pilotfish/testing/fake-git-provider';
+import { eq } from 'drizzle-orm';
+import { describe, expect, test } from 'vitest';
+import { openHookSecret } from '../src/handlers/hook-secret-text.ts';
+import {
+  type KeepRegistrationsDeps,
+  keepRegistrations,
+} from '../src/registrations/keep-registrations.ts';
+import { type TestApi, testApi } from './api.ts';
+import { Scene } from './operations/scene.ts';
+
+const kinds: readonly FakeKind[] = ['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA'];
+const logger = createLogger({ name: 'test', level: 'silent' });
+const never = new AbortController().signal;
+
+async function registrable(kind: FakeKind = 'GITHUB') {
+  const api = await testApi();
+  const scene = new Scene(api);
+  return { api, scene, ...(await scene.registrable(kind)) };
+}
+
+function depsOf(api: TestApi, change: Partial<KeepRegistrationsDeps> = {}): KeepRegistrationsDeps {
+  const { store, keys, openGitProvider, webhooksUrl } = api;
+  return { store, keys, openGitProvider, webhooksUrl, logger, clock: systemClock, ...change };
+}
+
+/** As the reconciler's loop does: until nothing is left to do. */
+async function keep(api: TestApi, change: Partial<KeepRegistrationsDeps> = {}): Promise<void> {
+  while (await keepRegistrations(depsOf(api, change), never)) {
+    // Each call is one look.
+  }
+}
+
+async function registrations({ store, context }: TestApi) {
+  return await store.tenant(context, (tx) => tx.db.select().from(tables.webhookRegistrations));
+}
+
+async function only(api: TestApi) {
+  const [row, ...others] = await registrations(api);
+  if (row === undefined || others.length > 0) throw new Error(`${others.length} registrations`);
+  return row;
+}
+
+/** Now and not when its time comes. */
+async function makeDue({ store, context }: TestApi): Promise<void> {
+  const nextAttemptAt = systemClock.now().subtract({ seconds: 1 });
+  await store.tenant(context, (tx) =>
+    tx.db.update(tables.webhookRegistrations).set({ nextAttemptAt }),
+  );
+}
+
+async function webhookOf(api: TestApi) {
+  const { incomingWebhookId } = await only(api);
+  const [row] = await api.store.tenant(api.context, (tx) =>
+    tx.db
+      .select()
+      .from(tables.incomingWebhooks)
+      .where(eq(tables.incomingWebhooks.id, incomingWebhookId)),
+  );
+  if (row === undefined) throw new Error('the registration has a webhook');
+  return row;
+}
+
+async function secretOf(api: TestApi): Promise<string> {
+  return await openHookSecret(api.keys, await webhookOf(api));
+}
+
+/** What the provider signs with, in whichever of its two ways. */
+const secretAt = (hook: FakeHook | undefined) => hook?.signingToken || hook?.secret;
+
+async function deleteService({ store, context }: TestApi, serviceId: string): Promise<void> {
+  await store.tenant(context, (tx) =>
+    tx.db
+      .update(tables.services)
+      .set({ deletedAt: systemClock.now() })
+      .where(eq(tables.services.id, serviceId as ServiceId)),
+  );
+}
+
+async function audit({ store, context }: TestApi): Promise<string[]> {
+  const rows = await store.tenant(context, (tx) => tx.db.select().from(tables.auditEvents));
+  return rows.map(({ action }) => action).filter((action) => action.startsWith('git_webhook'));
+}
+
+describe.each(kinds)('%s', (kind) => {
+  test('a repository that is followed with a token gets one webhook, mended when it is changed', async () => {
+    const { api, repository } = await registrable(kind);
+    await keep(api);
+    const [hook] = repository.hooks;
+    expect(repository.hooks).toHaveLength(1);
+    const row = await only(api);
+    expect(row).toMatchObject({ state: 'ACTIVE', isAdopted: false, lastError: '', failures: 0 });
+    expect(hook?.url).toBe(`${api.webhooksUrl}/webhook/${row.incomingWebhookId}`);
+    expect(secretAt(hook)).toBe(await secretOf(api));
+    expect(await audit(api)).toEqual(['git_webhook.made']);
+
+    // GitLab switches on again only what a delivery of its own reaches, and there is nobody here.
+    if (hook) Object.assign(hook, { events: [], isActive: kind === 'GITLAB' });
+    await makeDue(api);
+    await keep(api);
+    expect(repository.hooks).toHaveLength(1);
+    expect(repository.hooks[0]?.isActive).toBe(true);
+    expect(repository.hooks[0]?.events).not.toEqual([]);
+    expect(await audit(api)).toEqual(['git_webhook.made', 'git_webhook.mended']);
+  });
+
+  test('the status is asked of the provider, and a synchronization makes it right', async () => {
+    const { api, repository, provider, serviceId } = await registrable(kind);
+    const status = () => api.get(`/service/${serviceId}/gitWebhookStatus`);
+    const wire = kind === 'GITEA' ? 'GITHUB' : kind;
+    expect((await status()).body).toEqual({ status: 'NOT_CONFIGURED', provider: wire });
+    const synced = await api.post(`/service/${serviceId}/gitWebhook/sync`);
+    expect(synced.body).toEqual({ status: 'ACTIVE', provider: wire });
+    expect((await status()).body).toEqual({ status: 'ACTIVE', provider: wire });
+    const [hook] = repository.hooks;
+    if (hook) hook.events = [];
+    expect((await status()).body).toEqual({
+      status: 'MISCONFIGURED',
+      provider: wire,
+      missing_events: ['push'],
+    });
+    expect((await api.post(`/service/${serviceId}/gitWebhook/sync`)).status).toBe(200);
+    expect((await status()).body.status).toBe('ACTIVE');
+    provider.setOutage(500);
+    expect((await status()).body.status).toBe('UNABLE_TO_VERIFY');
+    expect(repository.hooks).toHaveLength(1);
+  });
+
+  test('a new secret reaches the provider, however long that takes', async () => {
+    const { api, repository, provider } = await registrable(kind);
+    await keep(api);
+    const before = await webhookOf(api);
+    const rotated = await api.post(`/incomingWebhook/${before.id}/rotate`);
+    provider.setOutage(503);
+    await keep(api);
+    expect(await only(api)).toMatchObject({ state: 'FAILING', failures: 1, secretVersion: 1 });
+    expect(secretAt(repository.hooks[0])).not.toBe(rotated.body.secret);
+    provider.setOutage(null);
+    await makeDue(api);
+    await keep(api);
+    expect(await only(api)).toMatchObject({ state: 'ACTIVE', failures: 0, secretVersion: 2 });
+    expect(secretAt(repository.hooks[0])).toBe(rotated.body.secret);
+    expect(repository.hooks).toHaveLength(1);
+  });
+});
+
+test('what GitLab keeps switched off is not called kept', async () => {
+  const { api, repository } = await registrable('GITLAB');
+  await keep(api);
+  if (repository.hooks[0]) repository.hooks[0].failuresInRow = 4;
+  await makeDue(api);
+  await keep(api);
+  const { state, lastError } = await only(api);
+  expect({ state, lastError }).toEqual({
+    state: 'FAILING',
+    lastError: expect.stringContaining('switched the webhook off'),
+  });
+});
+
+test('a crash after the webhook was made leaves no second one', async () => {
+  const { api, repository } = await registrable();
+  const dying: KeepRegistrationsDeps['openGitProvider'] = async (token) => {
+    const provider = await api.openGitProvider(token);
+    return {
+      ...provider,
+      async createHook(...call) {
+        await provider.createHook(...call);
+        throw new Error('killed between the call and the commit');
+      },
+    };
+  };
+  await keep(api, { openGitProvider: dying });
+  expect(repository.hooks).toHaveLength(1);
+  expect(await only(api)).toMatchObject({ state: 'FAILING', providerHookId: null });
+  await makeDue(api);
+  await keep(api);
+  expect(repository.hooks).toHaveLength(1);
+  const { state, providerHookId } = await only(api);
+  expect({ state, providerHookId }).toEqual({
+    state: 'ACTIVE',
+    providerHookId: String(repository.hooks[0]?.id),
+  });
+});
+
+test('replicas that look at the same time make one webhook', async () => {
+  const { api, scene, repository, gitTokenId } = await registrable();
+  const second = await scene.environment('second');
+  const url = repository.gitUrl;
+  await api.post(`/environment/${second}/application`, {
+    ...scene.applicationBody('other'),
+    git_repository: { url, provider: 'GITHUB', branch: 'next', git_token_id: gitTokenId },
+  });
+  await Promise.all(Array.from({ length: 4 }, () => keep(api)));
+  expect(repository.hooks).toHaveLength(1);
+  expect(await registrations(api)).toHaveLength(1);
+});
+
+test('a claim that ran out is somebody else’s, and of two webhooks of ours one goes', async () => {
+  const { api, repository } = await registrable();
+  await keep(api);
+  const [hook] = repository.hooks;
+  if (hook === undefined) throw new Error('there is a webhook');
+  repository.hooks.push({ ...hook, id: hook.id + 100 });
+  repository.hooks.push({ ...hook, id: hook.id + 101, url: 'https://ci.example/hook' });
+  await makeDue(api);
+  await keep(api);
+  expect(repository.hooks.map(({ id }) => id)).toEqual([hook.id, hook.id + 101]);
+});
+
+test('the webhook goes with the last service that follows the repository, and nobody else’s does', async () => {
+  const { api, scene, repository, gitTokenId, serviceId } = await registrable();
+  const url = repository.gitUrl;
+  const other = await api.post(`/environment/${await scene.environment('second')}/application`, {
+    ...scene.applicationBody('other'),
+    git_repository: { url, provider: 'GITHUB', branch: 'next', git_token_id: gitTokenId },
+  });
+  await keep(api);
+  const [hook] = repository.hooks;
+  if (hook) repository.hooks.push({ ...hook, id: hook.id + 1, url: 'https://ci.example/hook' });
+  await deleteService(api, serviceId);
+  await keep(api);
+  expect(repository.hooks).toHaveLength(2);
+  await deleteService(api, other.body.id);
+  await keep(api);
+  expect(repository.hooks.map((one) => one.url)).toEqual(['https://ci.example/hook']);
+  expect(await registrations(api)).toEqual([]);
+  expect(await audit(api)).toEqual(['git_webhook.made', 'git_webhook.removed']);
+});
+
+test('a webhook that somebody entered by hand is taken over, and stays when nobody needs it', async () => {
+  const { api, repository, serviceId, provider, gitTokenId } = await registrable();
+  const made = await api.post(`/organization/${api.organizationId}/incomingWebhook`, {
+    name: 'by hand',
+    provider: 'GITHUB',
+  });
+  const token = await api.store.tenant(api.context, (tx) =>
+    tx.db
+      .select()
+      .from(tables.gitTokens)
+      .where(eq(tables.gitTokens.id, gitTokenId as never)),
+  );
+  if (!token[0]) throw new Error('there is a token');
+  const wish = { url: String(made.body.url), secret: 'other', events: ['push'], isActive: true };
+  await (await api.openGitProvider(token[0])).createHook('acme/shop', wish as never);
+  await keep(api);
+  expect(repository.hooks).toHaveLength(1);
+  expect(await only(api)).toMatchObject({ isAdopted: true, incomingWebhookId: made.body.id });
+  expect(secretAt(repository.hooks[0])).toBe(made.body.secret);
+  await deleteService(api, serviceId);
+  const asked = provider.requests.length;
+  await keep(api);
+  expect(await registrations(api)).toEqual([]);
+  expect(repository.hooks).toHaveLength(1);
+  expect(provider.requests).toHaveLength(asked);
+});
+
+test('where its incoming webhook was deleted, another takes its place at the provider', async () => {
+  const { api, repository } = await registrable();
+  await keep(api);
+  const before = await webhookOf(api);
+  const gone = await api.call({ method: 'DELETE', url: `/incomingWebhook/${before.id}` });
+  expect(gone.status).toBe(204);
+  await keep(api);
+  const after = await webhookOf(api);
+  expect(after.id).not.toBe(before.id);
+  expect(repository.hooks.map(({ url }) => url)).toEqual([
+    `${api.webhooksUrl}/webhook/${after.id}`,
+  ]);
+  expect(secretAt(repository.hooks[0])).toBe(await secretOf(api));
+});
+
+test('while a provider cannot be told the new secret, the old one counts on', async () => {
+  const { api, provider } = await registrable();
+  await keep(api);
+  const { id } = await webhookOf(api);
+  await api.post(`/incomingWebhook/${id}/rotate`);
+  const soon = systemClock.now().add({ minutes: 30 });
+  await api.store.tenant(api.context, (tx) =>
+    tx.db.update(tables.incomingWebhooks).set({ previousSecretValidUntil: soon }),
+  );
+  provider.setOutage(503);
+  await keep(api);
+  const until = (await webhookOf(api)).previousSecretValidUntil;
+  expect(until && Temporal.Instant.compare(until, soon)).toBe(1);
+
+  // Where it refuses us, nobody can say for how long that would be.
+  await api.store.tenant(api.context, (tx) =>
+    tx.db.update(tables.incomingWebhooks).set({ previousSecretValidUntil: soon }),
+  );
+  provider.setOutage(403);
+  await makeDue(api);
+  await keep(api);
+  expect((await webhookOf(api)).previousSecretValidUntil).toEqual(soon);
+});
+
+test('a provider that wants to be left alone is, by everything that uses the token', async () => {
+  const { api, provider } = await registrable();
+  const resetAt = systemClock.now().add({ seconds: 600 });
+  provider.setLimit({ remaining: 0, resetAt });
+  await keep(api);
+  const asked = provider.requests.length;
+  await makeDue(api);
+  await keep(api);
+  expect(provider.requests).toHaveLength(asked);
+  provider.setLimit(null);
+  await api.store.tenant(api.context, (tx) =>
+    tx.db.update(tables.gitTokens).set({ pausedUntil: systemClock.now() }),
+  );
+  await makeDue(api);
+  await keep(api);
+  expect(await only(api)).toMatchObject({ state: 'ACTIVE' });
+});
+
+test('services that have another token now are registered with that one', async () => {
+  const { api, scene, serviceId, repository, provider } = await registrable();
+  await keep(api);
+  const body = {
+    name: 'new',
+    type: 'GITHUB',
+    token: provider.token,
+    git_api_url: provider.apiUrl,
+  };
+  const created = await api.post(`/organization/${api.organizationId}/gitToken`, body);
+  const { gitTokenId: before } = await only(api);
+  const git = { url: repository.gitUrl, provider: 'GITHUB', branch: 'main' };
+  const edit = {
+    healthchecks: {},
+    git_repository: { ...git, git_token_id: created.body.id },
+  };
+  const edited = await api.call({ method: 'PUT', url: `/application/${serviceId}`, body: edit });
+  expect(edited.status).toBe(200);
+  await keep(api);
+  expect(await only(api)).toMatchObject({ gitTokenId: created.body.id, state: 'ACTIVE' });
+  const url = `/organization/${api.organizationId}/gitToken/${before}`;
+  expect((await api.call({ method: 'DELETE', url })).status).toBe(204);
+  expect(await registrations(api)).toHaveLength(1);
+  expect(scene.repository).toBeDefined();
+});

@@ -1,0 +1,1 @@
+ALTER TABLE "commit_reports" ADD COLUMN "context" text DEFAULT '' NOT NULL;
