@@ -227,7 +227,7 @@ test(
     expect(findBroken(ledger, await readStored(url))).toEqual([]);
     await withSql(url, checkIndexes);
   },
-  5 * minutes,
+  scale({ small: 5, full: 30 }) * minutes,
 );
 
 /** PostgreSQL's own check of what the cuts left, where its build has it. */

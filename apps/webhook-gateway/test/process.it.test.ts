@@ -1,49 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { createKeyFile, createSecretFile } from '@pilotfish/crypto';
 import { systemClock } from '@pilotfish/kernel';
 import { findFreePorts } from '@pilotfish/servers';
-import { postDelivery, type TestDatabase, type TestNats, testNats } from '@pilotfish/testing';
-import { expect, onTestFinished, test } from 'vitest';
-import { database, hookKey, makeHook, until } from './fixture.ts';
-
-const main = path.join(import.meta.dirname, '../src/main.ts');
-
-/** The identity folder as `core-api migrate` leaves it. */
-async function identityFolder(db: TestDatabase, nats: TestNats): Promise<string> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'pilotfish-gateway-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const name = (file: string) => path.join(folder, `webhook-gateway.${file}`);
-  await createSecretFile(name('database-url'), `${db.urlOf('webhook_gateway')}\n`);
-  await createSecretFile(name('creds'), await nats.authority.serviceCredentials('webhook-gateway'));
-  await createKeyFile(name('key'), hookKey);
-  return folder;
-}
-
-function startProcess(env: Record<string, string>): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main], {
-    env: { PATH: process.env.PATH ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-    });
-  }
-  onTestFinished(() => void child.kill('SIGKILL'));
-  return { child, output: () => output };
-}
+import { postDelivery, testNats } from '@pilotfish/testing';
+import { expect, test } from 'vitest';
+import { database, makeHook, until } from './fixture.ts';
+import { identityFolder, startProcess } from './gateway-process.ts';
 
 test('replicas are killed under load: every acknowledged delivery is in the inbox, once', async () => {
   const db = await database();
   const nats = await testNats();
   const { id, secret } = await makeHook(db, 'GENERIC');
-  const folder = await identityFolder(db, nats);
+  const folder = await identityFolder(db.urlOf('webhook_gateway'), nats);
   const ports = await findFreePorts(2);
   const start = (port: number) =>
     startProcess({
@@ -121,7 +89,7 @@ test('started while nats-server is dead, it takes deliveries and names what is m
   const db = await database();
   const nats = await testNats();
   const { id, secret } = await makeHook(db, 'GENERIC');
-  const folder = await identityFolder(db, nats);
+  const folder = await identityFolder(db.urlOf('webhook_gateway'), nats);
   await nats.kill();
   const [port = 0] = await findFreePorts(1);
   const url = `http://127.0.0.1:${port}`;
