@@ -3,6 +3,7 @@ import type { Logger } from '@pilotfish/runtime';
 import type { HookSecrets, Inbox } from '@pilotfish/store';
 import type { FindHook, Hook } from './hooks.ts';
 import { isProvider } from './providers/providers.ts';
+import { signingSecret } from './providers/signing-secret.ts';
 
 /**
  * Webhooks from the database, with their secrets opened. One whose secret does not open (restored
@@ -29,12 +30,10 @@ export function createFindHook(deps: {
 async function openHook(row: HookSecrets, keys: KeyEncryption): Promise<Hook | null> {
   if (!isProvider(row.provider)) return null;
   const { id: incomingWebhookId, organizationId } = row;
-  const open = (ciphertext: Uint8Array, version: number) =>
-    decryptValue(
-      keys,
-      ciphertext,
-      hookSecretBinding({ organizationId, incomingWebhookId, version }),
-    );
+  const open = async (ciphertext: Uint8Array, version: number) => {
+    const binding = hookSecretBinding({ organizationId, incomingWebhookId, version });
+    return signingSecret(await decryptValue(keys, ciphertext, binding));
+  };
   const { previousSecretCiphertext, previousSecretValidUntil: validUntil } = row;
   const previous =
     previousSecretCiphertext && validUntil

@@ -14,7 +14,7 @@ function newCache() {
     findHook: (hookId) =>
       new Promise((resolve) => {
         const seen = secret;
-        asked.push(() => resolve({ id: hookId, currentSecret: seen } as Hook));
+        asked.push(() => resolve({ id: hookId, currentSecret: seen as unknown } as Hook));
       }),
   });
   const settle = () => new Promise((resolve) => setImmediate(resolve));

@@ -8,15 +8,19 @@ import type { Clock, IncomingWebhookId, OrganizationId } from '@pilotfish/kernel
 import { isUuid } from '@pilotfish/kernel';
 import { createBatcher } from './batcher.ts';
 import type { Provider } from './providers/providers.ts';
+import type { SigningSecret } from './providers/signing-secret.ts';
 
 /** A webhook that may be posted to. */
 export interface Hook {
   readonly id: IncomingWebhookId;
   readonly organizationId: OrganizationId;
   readonly provider: Provider;
-  readonly currentSecret: string;
+  readonly currentSecret: SigningSecret;
   /** After a rotation, until the instant that was promised to its owner. */
-  readonly previous: { readonly secret: string; readonly validUntil: Temporal.Instant } | null;
+  readonly previous: {
+    readonly secret: SigningSecret;
+    readonly validUntil: Temporal.Instant;
+  } | null;
 }
 
 /** Looks a webhook up; null where there is none. */
@@ -99,7 +103,7 @@ export function createHookCache(deps: { findHook: FindHook; clock: Clock }): Hoo
 }
 
 /** The secrets of which one must have signed a request, at this moment. */
-export function secretsOf(hook: Hook, now: Temporal.Instant): string[] {
+export function secretsOf(hook: Hook, now: Temporal.Instant): SigningSecret[] {
   const { currentSecret, previous } = hook;
   const previousCounts =
     previous !== null && Temporal.Instant.compare(now, previous.validUntil) < 0;

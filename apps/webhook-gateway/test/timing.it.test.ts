@@ -1,4 +1,5 @@
 /** What an attacker could read from a clock: nothing about signatures, nothing about webhooks. */
+
 import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -7,6 +8,7 @@ import { type OutgoingDelivery, scale, seededRandom, signDelivery } from '@pilot
 import { expect, onTestFinished, test } from 'vitest';
 import { type Provider, providers } from '../src/providers/providers.ts';
 import type { RequestHeaders } from '../src/providers/signatures.ts';
+import { type SigningSecret, signingSecret } from '../src/providers/signing-secret.ts';
 import { database, makeHook, startGateway } from './fixture.ts';
 import { compareTimes, tMax } from './welch.ts';
 
@@ -60,12 +62,14 @@ async function firstAgainstLast(
   );
 }
 
+const mine = [signingSecret(secret)];
+
 test.each(ways)(
   'how much of a signature of $provider is right cannot be told: $header',
   async (way) => {
     const { verify } = providers[way.provider];
     const compared = await firstAgainstLast(way, (headers) =>
-      verify({ headers, body, secrets: [secret], now }),
+      verify({ headers, body, secrets: mine, now }),
     );
     expect(Math.abs(compared.t), JSON.stringify(compared)).toBeLessThan(tMax);
   },
@@ -147,8 +151,11 @@ test('whether a webhook is under rotation cannot be told: every refusal hashes t
   const { verify } = providers.GITHUB;
   const large = Buffer.alloc(100_000, 'x');
   const headers = signDelivery({ provider: 'GITHUB', secret: 'another', body: large });
-  const secretsOf = { one: [secret], two: [secret, 'the previous one'] };
-  const sample = (secrets: readonly string[]) => () =>
+  const secretsOf = {
+    one: [signingSecret(secret)],
+    two: [signingSecret(secret), signingSecret('the previous one')],
+  };
+  const sample = (secrets: readonly SigningSecret[]) => () =>
     timed(() => verify({ headers, body: large, secrets, now }));
   const even = await compareTimes(
     [sample(secretsOf.one), sample(secretsOf.two)],

@@ -8,6 +8,7 @@ import { deliveryKeyOf } from '../delivery-id.ts';
 import { type Hook, type HookCache, secretsOf } from '../hooks.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import { bodyBytesMax, keptHeaders, type Provider, providers } from '../providers/providers.ts';
+import { signingSecret } from '../providers/signing-secret.ts';
 import type { RateLimit } from '../rate-limit.ts';
 import { readBody } from '../read-body.ts';
 import type { SenderAddressOf } from '../sender-address.ts';
@@ -42,7 +43,10 @@ export interface Request {
 }
 
 /** What a webhook that does not exist is verified against, so that it takes as long. */
-const nobody = { provider: 'GENERIC', secrets: [randomBytes(32).toString('base64')] } as const;
+const nobody = {
+  provider: 'GENERIC',
+  secrets: [signingSecret(randomBytes(32).toString('base64'))],
+} as const;
 /** Whose bodies those for webhooks that do not exist are: all of them together hold one share. */
 const unknownOwner = 'unknown';
 

@@ -4,8 +4,9 @@
  * malformed signature as for a wrong one. A refusal hashes the same whatever was asked: how many
  * secrets a webhook has, how its provider signs and whether it exists cannot be told by a clock.
  */
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { constantTimeEqual } from '@pilotfish/crypto';
+import type { SigningSecret } from './signing-secret.ts';
 
 /** Header names in lower case, as Node gives them. */
 export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -16,7 +17,7 @@ export interface SignedRequest {
   /** The raw bytes: parsing and printing again would change what was signed. */
   readonly body: Uint8Array;
   /** The current one, and the previous one while both are valid after a rotation. */
-  readonly secrets: readonly string[];
+  readonly secrets: readonly SigningSecret[];
   readonly now: Temporal.Instant;
 }
 
@@ -29,9 +30,9 @@ export function headerOf(headers: RequestHeaders, name: string): string | null {
 /** No HMAC-SHA-256 of anything that one could find: stands in for a signature that is none. */
 const impossible = Buffer.alloc(32);
 
-/** What a refusal costs at least: as much as the two secrets of a rotation, and as two tokens do. */
-const refusal = { bodyHashes: 2, tokenHashes: 3 };
-const nobodysKey = randomBytes(32);
+/** What a refusal costs at least: as much as the two secrets of a rotation, and as a token does. */
+const refusal = { bodyHashes: 2, tokenHashes: 1 };
+const nobodysKey = createSecretKey(randomBytes(32));
 
 /** Hashes in vain what this refusal has hashed less than another one would. */
 function refused(request: SignedRequest, done: Partial<typeof refusal>): false {
@@ -52,8 +53,8 @@ export function hasHexSignature(
   const wellFormed = /^[0-9a-f]{64}$/i.test(hex);
   const given = wellFormed ? Buffer.from(hex, 'hex') : impossible;
   let matches = false;
-  for (const secret of request.secrets) {
-    const expected = createHmac('sha256', secret).update(request.body).digest();
+  for (const { textKey } of request.secrets) {
+    const expected = createHmac('sha256', textKey).update(request.body).digest();
     if (constantTimeEqual(given, expected)) matches = true;
   }
   const { length: bodyHashes } = request.secrets;
@@ -64,11 +65,10 @@ export function hasHexSignature(
 export function hasSecretToken(request: SignedRequest, token: string | null): boolean {
   const given = sha256(token ?? '');
   let matches = false;
-  for (const secret of request.secrets) {
-    if (constantTimeEqual(given, sha256(secret))) matches = true;
+  for (const { textHash } of request.secrets) {
+    if (constantTimeEqual(given, textHash)) matches = true;
   }
-  const { length } = request.secrets;
-  return (matches && token !== null) || refused(request, { tokenHashes: 1 + length });
+  return (matches && token !== null) || refused(request, { tokenHashes: 1 });
 }
 
 /** How far a Standard Webhooks timestamp may be from our clock, in either direction. */
@@ -78,8 +78,7 @@ const signaturesMax = 8;
 
 /**
  * Standard Webhooks: `webhook-signature` holds `v1,<base64>` entries separated by spaces, each the
- * HMAC-SHA-256 of `id.timestamp.body`. The secret is `whsec_<base64 of the key>`; where it has
- * another form, its text is the key.
+ * HMAC-SHA-256 of `id.timestamp.body`.
  */
 export function hasStandardSignature(request: SignedRequest): boolean {
   const { body, headers, now, secrets } = request;
@@ -94,8 +93,8 @@ export function hasStandardSignature(request: SignedRequest): boolean {
       return base64 === undefined ? [] : [Buffer.from(base64, 'base64')];
     });
   let matches = false;
-  for (const secret of secrets) {
-    const mac = createHmac('sha256', standardKeyOf(secret));
+  for (const { standardKey } of secrets) {
+    const mac = createHmac('sha256', standardKey);
     const expected = mac.update(`${id}.${timestamp}.`).update(body).digest();
     for (const signature of given.length > 0 ? given : [impossible]) {
       if (constantTimeEqual(signature, expected)) matches = true;
@@ -110,13 +109,6 @@ function isTimely(timestamp: string, now: Temporal.Instant): boolean {
   if (!/^\d{1,12}$/.test(timestamp)) return false;
   const ageSeconds = now.epochMilliseconds / 1000 - Number(timestamp);
   return Math.abs(ageSeconds) <= timestampToleranceSeconds;
-}
-
-function standardKeyOf(secret: string): Buffer {
-  const prefix = 'whsec_';
-  return secret.startsWith(prefix)
-    ? Buffer.from(secret.slice(prefix.length), 'base64')
-    : Buffer.from(secret, 'utf8');
 }
 
 function sha256(text: string): Buffer {
