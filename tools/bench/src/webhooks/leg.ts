@@ -1,7 +1,7 @@
 /** One contestant under load for some seconds, and what it cost. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpuSeconds, cpuSecondsOfTree } from '../processes.ts';
+import { cpuSecondsOfOthers, cpuSecondsOfTree } from '../processes.ts';
 import { type Contestant, type Part, parts } from './contestants.ts';
 import { percentile } from './dispatch-delay.ts';
 import type { LoadGenerator, LoadReport } from './load-generator.ts';
@@ -52,11 +52,11 @@ const syncMsMax = 20_000;
 /** @throws Error where the generator fails */
 export async function runLeg(
   generator: LoadGenerator,
-  { folder, sql, postgres }: Servers,
+  { folder, sql }: Servers,
   contestant: Contestant,
   { pool, rate, seconds: secondsWanted, meanwhile }: LegOptions,
 ): Promise<Leg> {
-  const { port, pids, tables } = contestant;
+  const { port, tables } = contestant;
   await sql.unsafe(`truncate ${['delivery_queue', ...tables].join(', ')}`);
   await sql`checkpoint`;
   // What the leg before left to be written must not slow down this one's fsyncs.
@@ -65,10 +65,6 @@ export async function runLeg(
     const [row] = await sql<{ wal: string }[]>`select pg_current_wal_lsn() - '0/0' as wal`;
     return { wal: Number(row?.wal), cpu: cpuOf(contestant), machine: machineTime() };
   };
-  // The benchmark itself with the generator, and PostgreSQL where the contestant does not use it.
-  const own = () =>
-    cpuSeconds(process.pid) + (pids.postgres === undefined ? cpuSecondsOfTree(postgres.pid) : 0);
-  const ownBefore = own();
   const before = await look();
   const [report, pushDelaysMs] = await Promise.all([
     generator.run({
@@ -88,10 +84,8 @@ export async function runLeg(
     number
   >;
   const perDelivery = (one: number) => (one * 1e6) / Math.max(taken, 1);
-  const ownSeconds = parts.reduce((total, part) => total + seconds[part], 0) + own() - ownBefore;
-  const machine = after.machine.busy - before.machine.busy;
   const whole = after.machine.whole - before.machine.whole;
-  const stolen = after.machine.stolen - before.machine.stolen;
+  const lost = after.machine.lost - before.machine.lost;
   return {
     report,
     taken,
@@ -102,7 +96,7 @@ export async function runLeg(
     walPerByte: (after.wal - before.wal) / Math.max(report.bytes, 1),
     miscounted: await miscounted(sql, tables, taken + pushDelaysMs.length),
     pushDelaysMs,
-    disturbance: Math.max(machine - ownSeconds, 0) / whole + stolen / whole,
+    disturbance: Math.max(lost, 0) / whole,
   };
 }
 
@@ -129,19 +123,16 @@ function cpuOf({ pids }: Contestant): Partial<Record<Part, number>> {
   );
 }
 
-/**
- * Seconds of all processors: spent in programs, taken by the hypervisor, in all. What interrupts
- * take is left out of the first: it is mostly the network's, which is ours.
- */
-function machineTime(): { busy: number; stolen: number; whole: number } {
+/** Seconds of all processors: lost to other processes and to the hypervisor, and in all. */
+function machineTime(): { lost: number; whole: number } {
   const line = readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '';
-  const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0, stolen = 0] =
-    line
-      .split(/\s+/)
-      .slice(1)
-      .map((ticks) => Number(ticks) / 100);
-  const busy = user + nice + system;
-  return { busy, stolen, whole: busy + idle + wait + irq + softirq + stolen };
+  // User, nice, system, idle, waiting for disks, interrupts of both kinds, stolen.
+  const times = line
+    .split(/\s+/)
+    .slice(1, 9)
+    .map((ticks) => Number(ticks) / 100);
+  const whole = times.reduce((total, one) => total + one, 0);
+  return { lost: cpuSecondsOfOthers() + (times.at(-1) ?? 0), whole };
 }
 
 /** One line for people who wait. */
