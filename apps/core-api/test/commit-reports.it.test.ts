@@ -5,7 +5,7 @@ import {
   type ServiceId,
   systemClock,
 } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
+import { createLogger, createMetrics } from '@pilotfish/runtime';
 import { tables } from '@pilotfish/store';
 import type { FakeKind } from '@pilotfish/testing/fake-git-provider';
 import { and, eq } from 'drizzle-orm';
@@ -25,6 +25,7 @@ const words: Record<FakeKind, readonly [string, string, string, string]> = {
   GITEA: ['pending', 'success', 'failure', 'error'],
 };
 const logger = createLogger({ name: 'test', level: 'silent' });
+const metrics = createMetrics('test');
 const never = new AbortController().signal;
 
 async function deployable(kind: FakeKind = 'GITHUB') {
@@ -65,7 +66,15 @@ async function deployable(kind: FakeKind = 'GITHUB') {
   async function report(change: Partial<ReportCommitsDeps> = {}) {
     const { store, openGitProvider } = api;
     const applicationsUrl = 'http://localhost:8080';
-    const deps = { store, openGitProvider, applicationsUrl, logger, clock: systemClock, ...change };
+    const deps = {
+      store,
+      openGitProvider,
+      applicationsUrl,
+      logger,
+      metrics,
+      clock: systemClock,
+      ...change,
+    };
     while (await reportCommits(deps, never)) {
       // Each call is one look.
     }

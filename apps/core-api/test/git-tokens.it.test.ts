@@ -100,6 +100,15 @@ test('a token that only a deleted service had is deleted with its ciphertext', a
   expect(rows).toEqual([]);
 });
 
+test('no token outlives its organization', async () => {
+  const api = await testApi();
+  await new Scene(api).gitToken();
+  const gone = await api.call({ method: 'DELETE', url: `/organization/${api.organizationId}` });
+  expect(gone.status).toBe(204);
+  const rows = await api.store.tenant(api.context, (tx) => tx.db.select().from(tables.gitTokens));
+  expect(rows).toEqual([]);
+});
+
 test('nobody can have a token shown to a host that it is not for', async () => {
   const api = await testApi();
   const scene = new Scene(api);

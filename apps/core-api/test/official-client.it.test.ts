@@ -13,10 +13,12 @@ import {
   OrganizationMainCallsApi,
   ProjectMainCallsApi,
   ProjectsApi,
+  ServiceMainCallsApi,
   VariableMainCallsApi,
 } from 'qovery-typescript-axios';
 import { expect, test } from 'vitest';
 import { testApi } from './api.ts';
+import { Scene } from './operations/scene.ts';
 import { testRepository } from './repository.ts';
 
 async function client() {
@@ -41,6 +43,7 @@ async function client() {
     applications: new ApplicationsApi(configuration),
     application: new ApplicationMainCallsApi(configuration),
     applicationActions: new ApplicationActionsApi(configuration),
+    services: new ServiceMainCallsApi(configuration),
     variables: new VariableMainCallsApi(configuration),
   };
 }
@@ -150,4 +153,32 @@ test('an API token made by the official client lets in until it is deleted', asy
   expect(JSON.stringify(listed)).not.toContain(made.token);
   await c.tokens.deleteOrganizationApiToken(organizationId, made.id);
   expect((await ask()).status).toBe(401);
+});
+
+test('the official client hands over a Git token, has a webhook made by it, and gets the token back never', async () => {
+  const c = await client();
+  const { organizationId } = c.api;
+  const { provider, repository, gitTokenId, serviceId } = await new Scene(c.api).registrable();
+  const listed = (await c.organizations.listOrganizationGitTokens(organizationId)).data.results;
+  expect(listed).toMatchObject([{ id: gitTokenId, type: 'GITHUB', associated_services_count: 1 }]);
+  expect(JSON.stringify(listed)).not.toContain(provider.token);
+  const users = await c.organizations.getGitTokenAssociatedServices(organizationId, gitTokenId);
+  expect(users.data.results).toMatchObject([
+    { service_id: serviceId, service_type: 'APPLICATION' },
+  ]);
+  const before = (await c.services.getServiceGitWebhookStatus(serviceId)).data;
+  expect(before.status).toBe('NOT_CONFIGURED');
+  expect((await c.services.syncServiceGitWebhook(serviceId)).data.status).toBe('ACTIVE');
+  expect(repository.hooks).toHaveLength(1);
+
+  const edit = {
+    name: 'other',
+    type: 'GITHUB',
+    token: 'new',
+    git_api_url: provider.apiUrl,
+  } as const;
+  const edited = await c.organizations.editGitToken(organizationId, gitTokenId, edit);
+  expect(edited.data.name).toBe('other');
+  const refused = c.organizations.deleteGitToken(organizationId, gitTokenId);
+  await expect(refused).rejects.toMatchObject({ response: { status: 409 } });
 });

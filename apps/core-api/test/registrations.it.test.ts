@@ -1,5 +1,5 @@
 import { type ServiceId, systemClock } from '@pilotfish/kernel';
-import { createLogger } from '@pilotfish/runtime';
+import { createLogger, createMetrics } from '@pilotfish/runtime';
 import { tables } from '@pilotfish/store';
 import type { FakeHook, FakeKind } from '@pilotfish/testing/fake-git-provider';
 import { eq } from 'drizzle-orm';
@@ -14,6 +14,7 @@ import { Scene } from './operations/scene.ts';
 
 const kinds: readonly FakeKind[] = ['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA'];
 const logger = createLogger({ name: 'test', level: 'silent' });
+const metrics = createMetrics('test');
 const never = new AbortController().signal;
 
 async function registrable(kind: FakeKind = 'GITHUB') {
@@ -24,7 +25,16 @@ async function registrable(kind: FakeKind = 'GITHUB') {
 
 function depsOf(api: TestApi, change: Partial<KeepRegistrationsDeps> = {}): KeepRegistrationsDeps {
   const { store, keys, openGitProvider, webhooksUrl } = api;
-  return { store, keys, openGitProvider, webhooksUrl, logger, clock: systemClock, ...change };
+  return {
+    store,
+    keys,
+    openGitProvider,
+    webhooksUrl,
+    logger,
+    metrics,
+    clock: systemClock,
+    ...change,
+  };
 }
 
 /** As the reconciler's loop does: until nothing is left to do. */

@@ -1,7 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+  request as startRequest,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,19 +20,29 @@ const run = promisify(execFile);
  * test posts to a webhook.
  */
 export interface GitHost {
+  /** Scheme, host and port. */
+  readonly origin: string;
   createRepository(name: string): Promise<Required<Repository>>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startGitHost(): Promise<GitHost> {
+export interface GitHostOptions {
+  /** Without it everybody may read and write; with it only who presents this. */
+  readonly login?: { readonly username: string; readonly password: string };
+  /** Another server whose paths begin with `/api/`, at the same address as the repositories. */
+  readonly apiUrl?: string;
+}
+
+export async function startGitHost(options: GitHostOptions = {}): Promise<GitHost> {
   const root = await mkdtemp(join(tmpdir(), 'pf-git-host-'));
   const server = createServer((request, response) => {
-    serve(root, request, response).catch(() => response.destroy());
+    answer(root, options, request, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
+    origin: `http://127.0.0.1:${port}`,
     async createRepository(name) {
       const cloneUrl = join(root, `${name}.git`);
       await run('git', ['init', '--bare', '--quiet', '-b', 'main', cloneUrl]);
@@ -44,7 +59,36 @@ export async function startGitHost(): Promise<GitHost> {
   };
 }
 
-/** `git http-backend` without any login. */
+async function answer(
+  root: string,
+  { login, apiUrl }: GitHostOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const path = request.url ?? '/';
+  if (apiUrl !== undefined && path.startsWith('/api/')) {
+    return await pass(new URL(path, apiUrl), request, response);
+  }
+  const presented = request.headers.authorization;
+  const basic = login && `Basic ${btoa(`${login.username}:${login.password}`)}`;
+  if (basic !== undefined && presented !== basic) {
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
+    return;
+  }
+  await serve(root, request, response);
+}
+
+/** Hands a request on as it is. */
+async function pass(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { method, headers } = request;
+  const onward = startRequest(url, { ...(method && { method }), headers });
+  request.pipe(onward);
+  const [got] = (await once(onward, 'response')) as [IncomingMessage];
+  response.writeHead(got.statusCode ?? 502, got.headers);
+  got.pipe(response);
+}
+
+/** `git http-backend`. */
 async function serve(
   root: string,
   request: IncomingMessage,

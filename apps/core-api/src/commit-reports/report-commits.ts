@@ -3,9 +3,10 @@
  * from the executions each time, so that nothing is forgotten, whoever dies: a provider that was told
  * by somebody who then died is told the same again.
  */
+import { providerKind } from '@pilotfish/domain-deploy';
 import { RateLimited } from '@pilotfish/git-providers';
 import { backoffDelayMs, type Clock, type Fault, toFault } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import type { Logger, Metrics } from '@pilotfish/runtime';
 import {
   type CommitReportRow,
   claimReport,
@@ -26,6 +27,7 @@ export interface ReportCommitsDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly openGitProvider: OpenGitProvider;
   /** The edge, without a slash at the end. */
   readonly applicationsUrl: string;
@@ -82,6 +84,7 @@ async function reportOne(
   const claimed = await claim(deps, context, wanted);
   if (claimed === null) return false;
   const { row, report } = claimed;
+  const provider = providerKind(report.token);
   try {
     await tell(deps, report, row.context, wanted.commitSha, signal);
     await deps.store.tenant(context, (tx) =>
@@ -94,12 +97,23 @@ async function reportOne(
         nextAttemptAt: deps.clock.now(),
       }),
     );
+    countReports(deps.metrics).add(1, { provider, outcome: 'told' });
     return true;
   } catch (thrown) {
     if (signal.aborted) throw thrown;
+    countReports(deps.metrics).add(1, { provider, outcome: 'failed' });
     await saveFailure(deps, context, row, report, toFault(thrown));
     return false;
   }
+}
+
+/** Asking for the same counter twice gives the same. */
+function countReports(metrics: Metrics) {
+  return metrics.counter({
+    name: 'pilotfish_commit_reports_total',
+    help: 'Git providers told how the deployment of a commit stands',
+    labels: ['provider', 'outcome'],
+  });
 }
 
 interface Claimed {

@@ -1,6 +1,6 @@
 import { providerKind } from '@pilotfish/domain-deploy';
 import { type Fault, toFault } from '@pilotfish/kernel';
-import type { Logger } from '@pilotfish/runtime';
+import type { Logger, Metrics } from '@pilotfish/runtime';
 import {
   type ClaimedRegistration,
   claimRegistrations,
@@ -19,6 +19,7 @@ const claimsMax = 8;
 
 export interface KeepRegistrationsDeps extends RegistrationDeps {
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -66,10 +67,20 @@ async function keepOne(
 ): Promise<void> {
   const { id, organizationId, repositoryUrl, lastError } = claimed.registration;
   const kept = await keepWebhook(deps, claimed, signal);
+  countKept(deps.metrics).add(1, { provider: claimed.webhook.provider, outcome: kept.kind });
   const line = { registrationId: id, organizationId, repositoryUrl };
   if (kept.kind === 'failed') return tellFailure(deps, line, kept.fault, lastError);
   if (changes.has(kept.kind))
     deps.logger.info(line, `a webhook at a Git provider was ${kept.kind}`);
+}
+
+/** Asking for the same counter twice gives the same. */
+function countKept(metrics: Metrics) {
+  return metrics.counter({
+    name: 'pilotfish_git_webhooks_total',
+    help: 'Looks at webhooks that are kept at Git providers, by what came of them',
+    labels: ['provider', 'outcome'],
+  });
 }
 
 const changes: ReadonlySet<Kept['kind']> = new Set(['made', 'mended', 'removed']);

@@ -5,8 +5,6 @@ import {
   type AssociatedService,
   appendAudit,
   countGitTokens,
-  deleteGitToken,
-  dropRegistrationsOfGitToken,
   findGitToken,
   type GitTokenRow,
   insertGitToken,
@@ -20,6 +18,7 @@ import {
 import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
 import { apiUrlOf } from '../git-tokens/api-url.ts';
+import { endGitToken } from '../git-tokens/delete-git-token.ts';
 import { encryptGitToken } from '../git-tokens/git-token-text.ts';
 import { readGitWebhook } from '../handlers/read-git-webhook.ts';
 import { syncGitWebhook } from '../handlers/sync-git-webhook.ts';
@@ -152,15 +151,7 @@ export const gitTokenRoutes: Handlers<
           `Services are read with this token: ${namesOf(users)}. Give them another one first`,
         );
       }
-      // Without a token nothing can be removed at a provider: what stays there is refused here.
-      const leftWebhooks = await dropRegistrationsOfGitToken(tx, row.id);
-      await deleteGitToken(tx, row.id);
-      await appendAudit(tx, now, {
-        action: 'git_token.deleted',
-        targetKind: 'git_token',
-        targetId: row.id,
-        detail: { name: row.name, leftWebhooks },
-      });
+      await endGitToken(tx, now, row);
       return undefined;
     });
   },

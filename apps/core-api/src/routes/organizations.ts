@@ -8,6 +8,7 @@ import {
 } from '@pilotfish/store';
 import type { Handlers } from '../api/call.ts';
 import { contextFor } from '../api/tenant.ts';
+import { deleteGitTokens } from '../git-tokens/delete-git-token.ts';
 import { createOwnOrganization } from '../handlers/create-own-organization.ts';
 import { organizationWire } from './organization-wire.ts';
 import { defined } from './wire.ts';
@@ -73,6 +74,8 @@ export const organizationRoutes: Handlers<
   async deleteOrganization({ params, write, now }) {
     return await write(async (tx) => {
       await deleteOrganization(tx, now);
+      // No secret outlives whom it belongs to.
+      await deleteGitTokens(tx, now);
       await appendAudit(tx, now, {
         action: 'organization.deleted',
         targetKind: 'organization',

@@ -1,0 +1,120 @@
+/** A private repository at a provider, with nothing entered there by hand: only a token is handed over. */
+import { type FakeGitProvider, fakeGitProvider } from '@pilotfish/testing/fake-git-provider';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { callApi } from './src/api.ts';
+import { officialClients } from './src/clients.ts';
+import { type GitHost, startGitHost } from './src/git-host.ts';
+import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
+import { cloneRepository, type WorkingCopy } from './src/repository.ts';
+import { scale } from './src/scale.ts';
+
+const path = 'acme/shop';
+/** Deliveries before and after the provider has the new secret; those in between come on top. */
+const deliveries = scale({ small: 25, full: 250 });
+
+let provider: FakeGitProvider;
+let gitHost: GitHost;
+let platform: Platform;
+let copy: WorkingCopy;
+let pageUrl: string;
+
+beforeAll(async () => {
+  provider = await fakeGitProvider('GITHUB');
+  gitHost = await startGitHost({
+    login: { username: 'x-access-token', password: provider.token },
+    apiUrl: provider.apiUrl,
+  });
+  const { url, cloneUrl } = await gitHost.createRepository(path);
+  provider.addRepository(path, url);
+  platform = await startPlatform({ env: { GIT_PROVIDER_PRIVATE_HOSTS: '127.0.0.1' } });
+  copy = await cloneRepository(platform.connection, cloneUrl);
+  await copy.git('checkout', '--quiet', '-B', 'main');
+  const { organizationId, clusterId } = platform.connection;
+  const token = await callApi<{ id: string }>(
+    platform.connection,
+    'POST',
+    `/organization/${organizationId}/gitToken`,
+    {
+      name: 'GitHub',
+      type: 'GITHUB',
+      token: provider.token,
+      git_api_url: `${gitHost.origin}/api/v3`,
+    },
+  );
+  const client = officialClients(platform.connection);
+  const project = (await client.projects.createProject(organizationId, { name: 'private' })).data;
+  const environment = (
+    await client.environments.createEnvironment(project.id, { name: 'prod', cluster: clusterId })
+  ).data;
+  const application = (
+    await client.applications.createApplication(environment.id, {
+      name: 'shop',
+      git_repository: { url, branch: 'main', provider: 'GITHUB', git_token_id: token.id },
+      healthchecks: {},
+      auto_deploy: true,
+    })
+  ).data;
+  const links = (await client.application.listApplicationLinks(application.id)).data;
+  pageUrl = links.results?.[0]?.url ?? '';
+});
+
+afterAll(async () => {
+  await copy?.[Symbol.asyncDispose]();
+  await platform?.[Symbol.asyncDispose]();
+  await gitHost?.[Symbol.asyncDispose]();
+  await provider?.close();
+});
+
+/** The one webhook of the repository, as soon as it is there. */
+async function onlyHook() {
+  return await eventually('the webhook is made', 60_000, async () => {
+    const [hook, ...others] = provider.repository(path).hooks;
+    expect(others).toEqual([]);
+    return hook;
+  });
+}
+
+test('a push to a private repository is live, and its commit says so at the provider', async () => {
+  const hook = await onlyHook();
+  expect(hook.url).toContain(platform.connection.webhookUrl);
+  const sha = await copy.commit('index.html', () => '<h1>private</h1>');
+  await copy.push('--quiet', 'origin', 'main');
+  await provider.push(path, 'main', sha);
+  const { statuses } = provider.repository(path);
+  const final = await eventually('the provider is told', 120_000, async () =>
+    statuses.find((status) => status.sha === sha && status.state !== 'pending'),
+  );
+  expect(final).toMatchObject({
+    state: 'success',
+    url: pageUrl,
+    context: 'pilotfish/private/prod/shop',
+  });
+  expect((await getPage(pageUrl)).text).toContain('private');
+});
+
+test('a rotated secret reaches the provider without a lost delivery, core-api killed in between', async () => {
+  const hook = await onlyHook();
+  const before = hook.secret;
+  const [sha = ''] = provider.repository(path).branches.values();
+  const push = () => provider.push(path, 'main', sha);
+  for (let n = 0; n < deliveries; n++) await push();
+  const id = new URL(hook.url).pathname.split('/').at(-1);
+  const rotated = await callApi<{ secret: string }>(
+    platform.connection,
+    'POST',
+    `/incomingWebhook/${id}/rotate`,
+  );
+  for (const pid of (await platform.reload()).processes['core-api'] ?? []) {
+    process.kill(pid, 'SIGKILL');
+  }
+  await eventually('the provider has the new secret', 60_000, async () => {
+    await push();
+    return hook.secret !== before;
+  });
+  expect(hook.secret).toBe(rotated.secret);
+  for (let n = 0; n < deliveries; n++) await push();
+  const refused = hook.attempts.filter(({ status }) => status !== 202);
+  expect(refused).toEqual([]);
+  expect(hook.attempts.length).toBeGreaterThan(2 * deliveries);
+  expect(provider.repository(path).hooks).toHaveLength(1);
+});
