@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { Fault } from '@pilotfish/kernel';
 import type { Benchmark } from './benchmark.ts';
 import { formatFigures, isMet } from './figure.ts';
 import { idle } from './idle.ts';
@@ -92,4 +93,12 @@ async function main(): Promise<number> {
   return figures.some((figure) => isMet(figure) === false) ? 1 : 0;
 }
 
-process.exitCode = await main();
+// Whoever reads along may go away (`| head`); servers must not be left behind because of it.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Fault)) throw error;
+  process.stderr.write(`pilotfish: ${error.detail}\n`);
+  process.exitCode = 1;
+}

@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readKeyFile } from '@pilotfish/crypto';
+import { Fault } from '@pilotfish/kernel';
 import { buildsFolder, ensureBundles, runOneShot } from '@pilotfish/platform';
-import { findFreePorts, startNats, startPostgres } from '@pilotfish/servers';
+import { findFreePorts, startNats, startPostgres, tryFileLock } from '@pilotfish/servers';
 import postgres, { type Sql } from 'postgres';
 import type { CleanUp } from '../clean-up.ts';
 
@@ -36,11 +37,20 @@ export interface ServersOptions {
   readonly say: (progress: string) => void;
 }
 
-/** PostgreSQL and nats-server as `npm start` has them: durable, migrated, with identities. */
+/**
+ * PostgreSQL and nats-server as `npm start` has them: durable, migrated, with identities.
+ *
+ * @throws Fault `conflict` where another benchmark has servers on this machine
+ */
 export async function startServers(options: ServersOptions): Promise<Servers> {
   const { cleanUp, say, root } = options;
   // Never an operator's servers.
   const { DATABASE_URL: _, NATS_URL: __, ...env } = options.env;
+  const lock = tryFileLock(join(tmpdir(), 'pilotfish-bench.lock'));
+  if (lock === undefined) {
+    throw new Fault('conflict', 'Another benchmark runs here: they would disturb each other');
+  }
+  cleanUp.defer(() => lock.release());
   const folder = mkdtempSync(join(tmpdir(), 'pilotfish-bench-'));
   cleanUp.remove(folder);
   const [postgresPort = 0, natsPort = 0] = await findFreePorts(2);

@@ -3,9 +3,7 @@
  * baseline and ours run right after each other, in turn the one and the other first, and only such
  * pairs are divided by each other; a pair during which others used the machine is run again.
  */
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tryFileLock } from '@pilotfish/servers';
 import type { Benchmark } from '../benchmark.ts';
 import { cleanUp } from '../clean-up.ts';
 import type { Stage } from './contestants.ts';
@@ -26,10 +24,6 @@ export const webhooks: Benchmark = {
   flags: ['quick', 'profile'],
   async run(say, options) {
     await using clean = cleanUp(say);
-    const lock = tryFileLock(join(tmpdir(), 'pilotfish-bench.lock'));
-    if (lock === undefined)
-      throw new Error('another benchmark runs: they would disturb each other');
-    clean.defer(() => lock.release());
     keepToTwoProcessors(say);
     const generator = await openLoadGenerator(options.env, say);
     const servers = await startServers({
