@@ -96,9 +96,13 @@ export function answerFault(
   if (fault.code === 'unauthenticated') headers.push('www-authenticate', 'Token');
   const endsConnection = !request.complete && !isShort(request);
   if (endsConnection) headers.push('connection', 'close');
+  if (endsConnection) {
+    // Node would close as soon as the answer is written: only our direction ends with it.
+    const { socket } = request;
+    socket.destroySoon = () => socket.end();
+    void lingerAfter(request);
+  } else request.resume();
   response.writeHead(fault.status, headers).end(body);
-  if (endsConnection) void readRest(request);
-  else request.resume();
 }
 
 /** A body that is on its way already, or nearly. Who asked before sending it may send none. */
@@ -107,15 +111,19 @@ function isShort({ headers }: IncomingMessage): boolean {
   return expect === undefined && length !== undefined && Number(length) <= restBytesMax;
 }
 
-/** Reads on for a moment: a connection that is closed with bytes unread takes the answer along. */
-async function readRest(request: IncomingMessage): Promise<void> {
+/**
+ * Keeps the connection for a moment: one that is closed with bytes unread takes the answer along. A
+ * little is read on, for who sends all before he looks; who sends more has to stop and look.
+ */
+async function lingerAfter(request: IncomingMessage): Promise<void> {
+  const { socket } = request;
   const over = new AbortController();
   let bytes = 0;
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > restBytesMax) over.abort();
+    if (bytes > restBytesMax) request.pause();
   });
-  request.once('close', () => over.abort());
+  socket.once('close', () => over.abort());
   await systemClock.sleep(restMsMax, over.signal).catch(() => undefined);
-  request.socket.destroy();
+  socket.destroy();
 }
