@@ -147,16 +147,35 @@ test('a trailer cannot sign, nor name, what the headers did not', async () => {
   expect(await storedAs(id)).toEqual([]);
 });
 
-test('who asks before sending is told to go on, and then taken', async () => {
-  const id = randomUUID();
-  const framing = [`Content-Length: ${body.length}`, 'Expect: 100-continue'];
+test('who asks before sending is told to go on, or is refused before sending', async () => {
+  const asking = (framing: string, path = `/webhook/${hook.id}`) => {
+    const id = randomUUID();
+    const request = signedRequest(hook, id, body);
+    const line = `POST ${path} HTTP/1.1`;
+    return {
+      id,
+      bytes: bytesOf({ ...request, line }, [framing, 'Expect: 100-continue'], Buffer.alloc(0)),
+    };
+  };
+  const taken = asking(`Content-Length: ${body.length}`);
   const connection = await openRawConnection(stand.port);
-  await connection.write(bytesOf(signedRequest(hook, id, body), framing, Buffer.alloc(0)));
+  await connection.write(taken.bytes);
   expect((await connection.awaitAnswers(1))[0]?.status).toBe(100);
   await connection.write(body);
   expect((await connection.awaitAnswers(2))[1]?.status).toBe(202);
   connection.destroy();
-  expect(await storedAs(id)).toHaveLength(1);
+  expect(await storedAs(taken.id)).toHaveLength(1);
+
+  const refused = [
+    { ...asking(`Content-Length: ${26 * 1024 * 1024}`), status: 413 },
+    { ...asking('Content-Length: x'), status: 400 },
+  ];
+  for (const { bytes, status } of refused) {
+    const other = await openRawConnection(stand.port);
+    await other.write(bytes);
+    expect((await other.awaitAnswers(1))[0]?.status).toBe(status);
+    other.destroy();
+  }
 });
 
 test('a client that vanishes amid its body leaves no delivery and no memory behind', async () => {

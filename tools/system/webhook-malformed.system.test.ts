@@ -1,11 +1,12 @@
 /** Whatever comes in over a socket: the gateway stays up, stays small and stores nothing of it. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { systemClock } from '@pilotfish/kernel';
 import { postDelivery, type TestHook } from '@pilotfish/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type GatewayStand, openGatewayStand } from './src/gateway-stand.ts';
 import { malformedRequest } from './src/malformed-requests.ts';
+import { usageOf } from './src/process-usage.ts';
 import { seededRandom } from './src/random.ts';
 import { scale } from './src/scale.ts';
 import { eventually } from './src/wait.ts';
@@ -62,11 +63,11 @@ test('malformed requests end nothing, fill nothing, block nobody and are never s
 
   await throwUntil(requestCount / 4);
   await noConnectionIsLeft(pid);
-  const before = await usage(pid);
+  const before = await usageOf(pid);
   await throwUntil(requestCount);
   await noConnectionIsLeft(pid);
   await answersGood();
-  const after = await usage(pid);
+  const after = await usageOf(pid);
 
   expect(copy.isAlive() && copy.pid() === pid, copy.log()).toBe(true);
   expect(copy.log()).not.toMatch(/"level":"(error|fatal)"/);
@@ -151,10 +152,4 @@ async function connectionsTo(port: number): Promise<number> {
   return table
     .split('\n')
     .filter((line) => established.test(line) && line.slice(0, 21).includes(local)).length;
-}
-
-async function usage(pid: number): Promise<{ rssBytes: number; handles: number }> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const kibibytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
-  return { rssBytes: kibibytes * 1024, handles: (await readdir(`/proc/${pid}/fd`)).length };
 }
