@@ -1,4 +1,11 @@
-import { decryptValue, hookSecretBinding, type KeyEncryption } from '@pilotfish/crypto';
+import {
+  decryptValue,
+  encryptValue,
+  hookSecretBinding,
+  type KeyEncryption,
+  newHookSecret,
+} from '@pilotfish/crypto';
+import { type IncomingWebhookId, newId, type OrganizationId } from '@pilotfish/kernel';
 import type { Logger } from '@pilotfish/runtime';
 import type { HookSecrets, Inbox } from '@pilotfish/store';
 import type { FindHook, Hook } from './hooks.ts';
@@ -15,15 +22,35 @@ export function createFindHook(deps: {
   readonly logger: Logger;
 }): FindHook {
   const { inbox, keys, logger } = deps;
+  const decoy = makeDecoy(keys);
   return async (id) => {
     const row = await inbox.findHook(id);
-    if (row === null) return null;
+    if (row === null) {
+      // Takes as long as one that exists, to whoever tries ids.
+      await openHook(await decoy, keys);
+      return null;
+    }
     try {
       return await openHook(row, keys);
     } catch (error) {
       logger.error({ err: error, incomingWebhookId: id }, 'the secret of a webhook does not open');
       return null;
     }
+  };
+}
+
+/** A webhook of nobody, whose secret opens. */
+async function makeDecoy(keys: KeyEncryption): Promise<HookSecrets> {
+  const [id, organizationId] = [newId<IncomingWebhookId>(), newId<OrganizationId>()];
+  const binding = hookSecretBinding({ organizationId, incomingWebhookId: id, version: 1 });
+  return {
+    id,
+    organizationId,
+    provider: 'GENERIC',
+    secretCiphertext: await encryptValue(keys, newHookSecret(), binding),
+    secretVersion: 1,
+    previousSecretCiphertext: null,
+    previousSecretValidUntil: null,
   };
 }
 
@@ -35,15 +62,17 @@ async function openHook(row: HookSecrets, keys: KeyEncryption): Promise<Hook | n
     return signingSecret(await decryptValue(keys, ciphertext, binding));
   };
   const { previousSecretCiphertext, previousSecretValidUntil: validUntil } = row;
-  const previous =
-    previousSecretCiphertext && validUntil
-      ? { secret: await open(previousSecretCiphertext, row.secretVersion - 1), validUntil }
-      : null;
+  const currentSecret = await open(row.secretCiphertext, row.secretVersion);
+  const hasPrevious = previousSecretCiphertext !== null && validUntil !== null;
+  // Two are opened in any case: that one is under rotation cannot be told by a clock.
+  const other = hasPrevious
+    ? await open(previousSecretCiphertext, row.secretVersion - 1)
+    : await open(row.secretCiphertext, row.secretVersion);
   return {
     id: incomingWebhookId,
     organizationId,
     provider: row.provider,
-    currentSecret: await open(row.secretCiphertext, row.secretVersion),
-    previous,
+    currentSecret,
+    previous: hasPrevious ? { secret: other, validUntil } : null,
   };
 }

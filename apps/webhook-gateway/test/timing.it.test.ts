@@ -3,13 +3,17 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { systemClock } from '@pilotfish/kernel';
+import { encryptValue, hookSecretBinding, keyEncryptionOf } from '@pilotfish/crypto';
+import { type IncomingWebhookId, newId, type OrganizationId, systemClock } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
+import type { HookSecrets } from '@pilotfish/store';
 import { type OutgoingDelivery, scale, seededRandom, signDelivery } from '@pilotfish/testing';
 import { expect, onTestFinished, test } from 'vitest';
+import { createFindHook } from '../src/find-hooks.ts';
 import { type Provider, providers } from '../src/providers/providers.ts';
 import type { RequestHeaders } from '../src/providers/signatures.ts';
 import { type SigningSecret, signingSecret } from '../src/providers/signing-secret.ts';
-import { database, makeHook, startGateway } from './fixture.ts';
+import { database, hookKey, makeHook, startGateway } from './fixture.ts';
 import { compareTimes, tMax } from './welch.ts';
 
 const secret = 'whsec_'.concat(Buffer.alloc(32, 7).toString('base64'));
@@ -172,3 +176,53 @@ test('whether a webhook is under rotation cannot be told: every refusal hashes t
   const uneven = await compareTimes([hash(2), hash(1)], 4_000, seededRandom());
   expect(uneven.t, JSON.stringify(uneven)).toBeGreaterThan(tMax);
 });
+
+test('the first look at a webhook takes as long whether it exists, is under rotation, or neither', async () => {
+  const keys = keyEncryptionOf(hookKey);
+  const [known, rotating, unknown] = [newId(), newId(), newId()] as IncomingWebhookId[];
+  const organizationId = newId<OrganizationId>();
+  const rowOf = async (id: IncomingWebhookId, isRotating: boolean): Promise<HookSecrets> => {
+    const seal = (version: number) =>
+      encryptValue(
+        keys,
+        secret,
+        hookSecretBinding({ organizationId, incomingWebhookId: id, version }),
+      );
+    return {
+      id,
+      organizationId,
+      provider: 'GITHUB',
+      secretCiphertext: await seal(2),
+      secretVersion: 2,
+      previousSecretCiphertext: isRotating ? await seal(1) : null,
+      previousSecretValidUntil: isRotating ? now.add({ hours: 1 }) : null,
+    };
+  };
+  const rows = new Map([
+    [known, await rowOf(known!, false)],
+    [rotating, await rowOf(rotating!, true)],
+  ]);
+  // What the database does besides is its own: only what follows its answer is ours to even out.
+  const inbox = { findHook: async (id: IncomingWebhookId) => rows.get(id) ?? null };
+  const find = createFindHook({
+    inbox,
+    keys,
+    logger: createLogger({ name: 'test', level: 'silent' }),
+  });
+  const sample = (id: IncomingWebhookId) => async () => {
+    const startMs = systemClock.monotonicMs();
+    await find(id);
+    return systemClock.monotonicMs() - startMs;
+  };
+  for (const pair of [
+    [known!, unknown!],
+    [rotating!, known!],
+  ] as const) {
+    const compared = await compareTimes(
+      [sample(pair[0]), sample(pair[1])],
+      refusalCount,
+      seededRandom(),
+    );
+    expect(Math.abs(compared.t), JSON.stringify(compared)).toBeLessThan(tMax);
+  }
+}, 120_000);
