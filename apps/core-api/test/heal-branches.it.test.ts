@@ -110,7 +110,7 @@ test('a push whose webhook never arrived is found by its head, once, and marked 
   expect(await deliveries()).toHaveLength(0);
   heads.set('main', sha(2));
   expect(await look()).toBe(0);
-  turn(40);
+  turn(30);
   expect(await look()).toBe(1);
   // Its webhook may be on its way.
   expect(await deliveries()).toHaveLength(0);
@@ -118,16 +118,16 @@ test('a push whose webhook never arrived is found by its head, once, and marked 
   expect(await look()).toBe(1);
   expect(await deliveries()).toMatchObject([{ cause: 'HEALED', state: 'PENDING', event: 'push' }]);
   expect(rings()).toBe(1);
-  turn(40);
+  turn(30);
   await look();
   expect(await deliveries()).toHaveLength(1);
   await handle(sha(2));
-  turn(40);
+  turn(30);
   await look();
   expect(await deliveries()).toHaveLength(1);
   // Moved back by force: that is news again.
   heads.set('main', sha(1));
-  for (const seconds of [40, 5]) {
+  for (const seconds of [30, 5]) {
     turn(seconds);
     await look();
   }
@@ -135,9 +135,9 @@ test('a push whose webhook never arrived is found by its head, once, and marked 
   expect(rings()).toBe(2);
 });
 
-test('from the push to its delivery less than 50 seconds pass, on the built-in host 20', async () => {
+test('from the push to its delivery less than 40 seconds pass, on the built-in host 20', async () => {
   for (const [repositoryUrl, secondsMax] of [
-    ['https://git.example/acme/shop.git', 50],
+    ['https://git.example/acme/shop.git', 40],
     [`${gitServerUrl}/acme/shop.git`, 20],
   ] as const) {
     const { heads, look, turn, deliveries } = await newHealer({ repositoryUrl });
@@ -160,7 +160,7 @@ test('a webhook that arrives within the grace leaves nothing to heal', async () 
   heads.set('main', sha(1));
   await look();
   heads.set('main', sha(2));
-  turn(40);
+  turn(30);
   await look();
   await handle(sha(2));
   turn(5);
@@ -172,7 +172,7 @@ test('a branch that is pushed to all the time without a webhook is not waited fo
   const { heads, look, turn, deliveries } = await newHealer();
   heads.set('main', sha(1));
   await look();
-  turn(40);
+  turn(30);
   for (let n = 2; n < 5; n += 1) {
     heads.set('main', sha(n));
     await look();
@@ -186,7 +186,7 @@ test('a branch that does not exist yet is healed from its first push on', async 
   const { heads, look, turn, deliveries } = await newHealer();
   await look();
   heads.set('main', sha(1));
-  for (const seconds of [40, 5]) {
+  for (const seconds of [30, 5]) {
     turn(seconds);
     await look();
   }
@@ -198,7 +198,7 @@ test('a head that nobody acts on, because its delivery was set aside, is announc
   heads.set('main', sha(1));
   await look();
   heads.set('main', sha(2));
-  for (const seconds of [40, 5]) {
+  for (const seconds of [30, 5]) {
     turn(seconds);
     await look();
   }
@@ -208,7 +208,7 @@ test('a head that nobody acts on, because its delivery was set aside, is announc
   expect(await deliveries()).toHaveLength(1);
   turn(101);
   await look();
-  turn(40);
+  turn(30);
   await look();
   expect(await deliveries()).toHaveLength(2);
 });
@@ -222,7 +222,7 @@ test('one question is asked for all branches of a repository', async () => {
   for (const branch of ['main', 'next', 'unwatched']) heads.set(branch, sha(1));
   await look();
   for (const branch of ['main', 'next', 'unwatched']) heads.set(branch, sha(2));
-  for (const seconds of [40, 5]) {
+  for (const seconds of [30, 5]) {
     turn(seconds);
     await look();
   }
@@ -238,7 +238,7 @@ test('replicas share the repositories, and heal a push once', async () => {
   heads.set('main', sha(2));
   const replicas = Array.from({ length: 4 }, () => createBranchHealer(deps));
   const all = () => Promise.all(replicas.map((heal) => heal(never)));
-  for (const seconds of [40, 5, 0, 40]) {
+  for (const seconds of [30, 5, 0, 30]) {
     turn(seconds);
     await all();
   }
@@ -278,7 +278,7 @@ test('a repository that fails is asked more and more rarely, one whose host is a
       turn(row!.seconds);
     }
     expect(asked).toHaveLength(9);
-    expect(delays[0]).toBe(40);
+    expect(delays[0]).toBe(30);
     expect(delays.at(-1)).toBe(secondsMax);
     expect(told()).toEqual(['heads could not be compared']);
     git.fault = null;

@@ -32,7 +32,7 @@ const graceMs = 5000;
  * With the time for noticing, the grace and a deployment: within a minute of the push. The built-in
  * host is near, and promises 20 s.
  */
-const intervalsMs = { built_in: 15_000, other: 40_000 } as const;
+const intervalsMs = { built_in: 15_000, other: 30_000 } as const;
 /** A host that is away is asked again soon after its return, a repository that is gone rarely. */
 const delaysMsMax = { built_in: 15_000, other: 60_000, refused: 30 * 60_000 } as const;
 /** Of one comparison. A claim lasts longer, so that nobody works on what another still does. */
