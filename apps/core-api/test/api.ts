@@ -16,7 +16,7 @@ import {
 } from '@pilotfish/kernel';
 import { createAddressGuard, createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { insertApiToken, type Store, type TenantContext, tables } from '@pilotfish/store';
-import { type TestNats, testDatabase } from '@pilotfish/testing';
+import { type TestDatabase, type TestNats, testDatabase } from '@pilotfish/testing';
 import { onTestFinished } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { firstBoot } from '../src/commands/first-boot.ts';
@@ -59,6 +59,7 @@ export interface ApiRequest {
 export interface TestApi {
   readonly app: HttpServer;
   readonly store: Store;
+  readonly database: TestDatabase;
   readonly organizationId: OrganizationId;
   readonly clusterId: ClusterId;
   readonly adminToken: string;
@@ -85,7 +86,8 @@ export interface TestApiOptions {
 
 /** The API with its first organization, on a database of the test's own. */
 export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
-  const { store } = await testDatabase();
+  const database = await testDatabase();
+  const { store } = database;
   const clock = options.clock ?? systemClock;
   const folder = mkdtempSync(join(tmpdir(), 'pilotfish-test-api-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -149,6 +151,7 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
   return {
     app,
     store,
+    database,
     organizationId,
     clusterId: cluster.id,
     adminToken,

@@ -49,6 +49,7 @@ async function newHealer(options: { repositoryUrl?: string; branch?: string } = 
     random: () => 1,
     git: git as ReconcileDeps['git'],
     sourceAccess: async () => undefined,
+    openGitProvider: () => Promise.reject(new Error('no provider is called here')),
     gitServerUrl,
     bus: { ring: () => (rings += 1) } as unknown as ReconcileDeps['bus'],
   };

@@ -191,6 +191,17 @@ export {
   type NewIdempotencyKey,
 } from './repositories/idempotency.ts';
 export {
+  claimDeliveryCheck,
+  type DeliveryCheck,
+  deleteMissingDelivery,
+  forgetSettledDeliveries,
+  insertMissingDeliveries,
+  listDueMissingDeliveries,
+  type MissingDeliveryRow,
+  saveDeliveryCheck,
+  saveRedeliveryRequest,
+} from './repositories/missing-deliveries.ts';
+export {
   deleteOrganization,
   findOwner,
   findRole,

@@ -53,6 +53,7 @@ export type HealDeps = Pick<
   | 'random'
   | 'git'
   | 'sourceAccess'
+  | 'openGitProvider'
   | 'gitServerUrl'
 >;
 
@@ -109,11 +110,16 @@ async function compare(
   const { organizationId, repositoryKey, failures } = claimed.row;
   const context = systemContext(organizationId, 'reconciler');
   const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
-  const heads = await readHeads(deps, context, claimed, signal).catch((thrown: unknown) => {
-    closing.throwIfAborted();
-    if (!signal.aborted) throw thrown;
-    throw new Fault('timeout', `Git took longer than ${timeoutMs / 1000} s with ${repositoryKey}.`);
-  });
+  const { heads, etag } = await readHeads(deps, context, claimed, signal).catch(
+    (thrown: unknown) => {
+      closing.throwIfAborted();
+      if (!signal.aborted) throw thrown;
+      throw new Fault(
+        'timeout',
+        `Git took longer than ${timeoutMs / 1000} s with ${repositoryKey}.`,
+      );
+    },
+  );
   const missed = await deps.store.tenant(context, async (tx) => {
     const judged = await judgeBranches(tx, deps, claimed, heads);
     const delayMs = judged.isWaiting
@@ -124,6 +130,7 @@ async function compare(
       comparedAt: now,
       nextCompareAt: now.add({ milliseconds: Math.round(delayMs) }),
       failures: 0,
+      etag,
     });
     return judged.missed;
   });

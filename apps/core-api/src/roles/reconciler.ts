@@ -19,6 +19,7 @@ import {
   reissueUnknown,
   reissueUnreported,
 } from '../reconcile/mend-executions.ts';
+import { createRedeliverer } from '../reconcile/redeliver-failed.ts';
 import { repeatCancels, repeatCancelsOf } from '../reconcile/repeat-cancels.ts';
 import { takeHello } from '../reconcile/take-hello.ts';
 import { chainAuditEvents, defaultRetention, keepPartitions } from '../reconcile/upkeep.ts';
@@ -137,6 +138,12 @@ function providerLoops(deps: ReconcileDeps): readonly Loop[] {
       intervalMs: 1000,
       lanes: 8,
       step: createBranchHealer(deps),
+    }),
+    createLoop(deps, {
+      name: 'reconciler: failed deliveries',
+      intervalMs: 5000,
+      lanes: 2,
+      step: createRedeliverer(deps),
     }),
     createLoop(deps, {
       name: 'reconciler: webhook registrations',

@@ -30,6 +30,7 @@ export {
   roles,
   sessions,
 } from './identity.ts';
+export { missingDeliveries } from './missing-deliveries.ts';
 export { variables, variableVersions } from './variables.ts';
 export { watchedRepositories } from './watched-repositories.ts';
 export { webhookRegistrations } from './webhook-registrations.ts';

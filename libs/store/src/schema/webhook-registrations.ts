@@ -4,6 +4,7 @@ import type {
   OrganizationId,
   WebhookRegistrationId,
 } from '@pilotfish/kernel';
+import { sql } from 'drizzle-orm';
 import { boolean, index, integer, pgTable, text, unique } from 'drizzle-orm/pg-core';
 import { edited, id, instant } from './columns.ts';
 import { incomingWebhooks } from './deliveries.ts';
@@ -52,11 +53,18 @@ export const webhookRegistrations = pgTable(
     claimedUntil: instant('claimed_until'),
     /** Up to when the provider was asked for deliveries that failed. */
     deliveriesCheckedAt: instant('deliveries_checked_at'),
+    /** The provider's id of the newest delivery that was looked at; the next look ends there. */
+    newestDeliveryId: text('newest_delivery_id'),
+    /** When the provider is asked next; whoever claims that moves it ahead. */
+    deliveriesDueAt: instant('deliveries_due_at').notNull().default(sql`now()`),
+    /** Such questions that failed since the last that did not. */
+    deliveriesFailures: integer('deliveries_failures').notNull().default(0),
     ...edited,
   },
   (table) => [
     unique('webhook_registrations_repository').on(table.organizationId, table.repositoryKey),
     index('webhook_registrations_due').on(table.nextAttemptAt),
+    index('webhook_registrations_deliveries_due').on(table.deliveriesDueAt),
     index('webhook_registrations_webhook').on(table.incomingWebhookId),
     index('webhook_registrations_token').on(table.gitTokenId),
   ],

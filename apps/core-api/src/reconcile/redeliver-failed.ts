@@ -1,0 +1,187 @@
+/**
+ * Gap healing by the provider's memory: GitHub and GitLab know which deliveries to a webhook failed,
+ * and make another attempt when they are asked to. Once a minute each webhook that is kept there is
+ * looked at from where the last look ended; what failed and is not in the inbox is asked for.
+ */
+import { type GitProvider, locateRepository, RateLimited } from '@pilotfish/git-providers';
+import { backoffDelayMs, type Fault, toFault } from '@pilotfish/kernel';
+import type { CounterMetric } from '@pilotfish/runtime';
+import {
+  claimDeliveryCheck,
+  type DeliveryCheck,
+  deleteMissingDelivery,
+  forgetSettledDeliveries,
+  insertMissingDeliveries,
+  listDueMissingDeliveries,
+  type MissingDeliveryRow,
+  pauseGitToken,
+  saveDeliveryCheck,
+  saveRedeliveryRequest,
+  type TenantContext,
+} from '@pilotfish/store';
+import { systemContext } from '../executions/system-context.ts';
+import type { ReconcileDeps } from './deps.ts';
+
+const intervalMs = 60_000;
+/** Longer than all of a look's requests may take: ten pages and twenty attempts would be rare. */
+const leaseSeconds = 120;
+const timeoutMs = 100_000;
+/** A look that fails, and an attempt that does not arrive. */
+const lookBackoff = { firstDelayMs: intervalMs, delayMsMax: 30 * 60_000 };
+const requestBackoff = { firstDelayMs: intervalMs, delayMsMax: 5 * 60_000 };
+/** GitHub makes attempts of what is younger than three days, GitLab than seven. */
+const ageHoursMax = 72;
+/** Of one look. GitLab takes five a minute and webhook; the limit of GitHub is the token's. */
+const requestsMax = { GITHUB: 20, GITLAB: 5, BITBUCKET: 0, GITEA: 0 } as const;
+/** A provider that remembers nothing is asked again in case the token is another provider's then. */
+const withoutMemoryHours = 24;
+const toldAfterFailures = 2;
+
+type RedeliverDeps = Pick<
+  ReconcileDeps,
+  'store' | 'clock' | 'logger' | 'metrics' | 'random' | 'openGitProvider'
+>;
+
+/** Looks at the webhook that has been due the longest; false where none is due. */
+export function createRedeliverer(deps: RedeliverDeps): (signal: AbortSignal) => Promise<boolean> {
+  const { store, clock, metrics } = deps;
+  const counts: Counts = {
+    requests: metrics.counter({
+      name: 'pilotfish_redelivery_requests_total',
+      help: 'Attempts that a Git provider was asked for, because a delivery had failed',
+      labels: ['provider', 'outcome'],
+    }),
+    arrived: metrics.counter({
+      name: 'pilotfish_redelivered_total',
+      help: 'Deliveries that had failed and arrived after they were asked for',
+      labels: ['provider'],
+    }),
+  };
+  return async (closing) => {
+    const check = await store.system('worker', (tx) =>
+      claimDeliveryCheck(tx, clock.now(), leaseSeconds),
+    );
+    if (check === null) return false;
+    const context = systemContext(check.registration.organizationId, 'reconciler');
+    const signal = AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]);
+    try {
+      await look(deps, context, check, counts, signal);
+    } catch (thrown) {
+      closing.throwIfAborted();
+      await saveFailure(deps, context, check, toFault(thrown));
+    }
+    return true;
+  };
+}
+
+interface Counts {
+  readonly requests: CounterMetric;
+  readonly arrived: CounterMetric;
+}
+
+async function look(
+  deps: RedeliverDeps,
+  context: TenantContext,
+  { registration, hookId, token }: DeliveryCheck,
+  counts: Counts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, clock, logger, random } = deps;
+  const { id, repositoryUrl, repositoryKey, deliveriesFailures } = registration;
+  const provider = await deps.openGitProvider(token);
+  const path = locateRepository(provider.kind, token.apiUrl, repositoryUrl);
+  if (provider.deliveries === null || path === null) {
+    const deliveriesDueAt = clock.now().add({ hours: withoutMemoryHours });
+    await store.tenant(context, (tx) =>
+      saveDeliveryCheck(tx, id, { deliveriesDueAt, deliveriesFailures: 0 }),
+    );
+    return;
+  }
+  const now = clock.now();
+  const oldest = now.subtract({ hours: ageHoursMax });
+  const after = { id: registration.newestDeliveryId, at: oldest };
+  const found = await provider.deliveries.listFailed(path, hookId, after, { signal });
+  const due = await store.tenant(context, async (tx) => {
+    await insertMissingDeliveries(tx, now, id, found.failed);
+    const arrived = await forgetSettledDeliveries(tx, registration, oldest);
+    if (arrived > 0) counts.arrived.add(arrived, { provider: provider.kind });
+    const delayMs = Math.round(intervalMs * (0.75 + 0.25 * random()));
+    await saveDeliveryCheck(tx, id, {
+      deliveriesCheckedAt: now,
+      deliveriesDueAt: now.add({ milliseconds: delayMs }),
+      deliveriesFailures: 0,
+      ...(found.newestId === null ? {} : { newestDeliveryId: found.newestId }),
+    });
+    return await listDueMissingDeliveries(tx, now, id, requestsMax[provider.kind]);
+  });
+  if (deliveriesFailures >= toldAfterFailures) {
+    logger.info({ repositoryKey }, 'failed deliveries are asked for again');
+  }
+  if (!found.isComplete) {
+    logger.warn({ repositoryKey }, 'a provider lists more deliveries than are looked at');
+  }
+  for (const missing of due) {
+    await ask(deps, context, { provider, path, hookId, missing }, counts, signal);
+  }
+}
+
+interface Asked {
+  readonly provider: GitProvider;
+  readonly path: string;
+  readonly hookId: string;
+  readonly missing: MissingDeliveryRow;
+}
+
+async function ask(
+  { store, clock, logger, random }: RedeliverDeps,
+  context: TenantContext,
+  { provider, path, hookId, missing }: Asked,
+  counts: Counts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { eventId, deliveryId, requests } = missing;
+  const count = (outcome: string) => counts.requests.add(1, { provider: provider.kind, outcome });
+  try {
+    await provider.deliveries?.redeliver(path, hookId, deliveryId, { signal });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const fault = toFault(thrown);
+    if (fault.code === 'not_found' || fault.code === 'invalid_input') {
+      count('gone');
+      await store.tenant(context, (tx) => deleteMissingDelivery(tx, missing));
+      return;
+    }
+    // GitLab answers only when the receiver did: then the attempt was made, whatever came of it.
+    // What else is wrong with the provider or the token is wrong for the others, too.
+    if (fault.code !== 'timeout') {
+      count('failed');
+      throw fault;
+    }
+  }
+  count('made');
+  logger.info({ path, eventId, requests: requests + 1 }, 'a failed delivery was asked for');
+  const delayMs = backoffDelayMs(requestBackoff, requests, random());
+  const nextRequestAt = clock.now().add({ milliseconds: delayMs });
+  await store.tenant(context, (tx) => saveRedeliveryRequest(tx, missing, nextRequestAt));
+}
+
+async function saveFailure(
+  { store, clock, logger, random }: RedeliverDeps,
+  context: TenantContext,
+  { registration: { id, repositoryKey, deliveriesFailures }, token }: DeliveryCheck,
+  fault: Fault,
+): Promise<void> {
+  const failures = deliveriesFailures + 1;
+  const level = failures === toldAfterFailures ? 'warn' : 'debug';
+  logger[level]({ err: fault, repositoryKey }, 'a provider did not say which deliveries failed');
+  const retryAt = fault instanceof RateLimited ? fault.retryAt : null;
+  const delayMs = backoffDelayMs(lookBackoff, deliveriesFailures, random());
+  await store.tenant(context, async (tx) => {
+    // Whoever else uses the token would only be refused as well.
+    if (retryAt !== null) await pauseGitToken(tx, token.id, retryAt);
+    await saveDeliveryCheck(tx, id, {
+      deliveriesDueAt: retryAt ?? clock.now().add({ milliseconds: delayMs }),
+      deliveriesFailures: failures,
+    });
+  });
+}
