@@ -60,6 +60,7 @@ async function startReplica(database: TestDatabase, nats: TestNats, keys: KeyRin
     openGitProvider: () => Promise.reject(new Error('no Git provider is called here')),
     webhooksUrl: 'http://webhooks.invalid',
     applicationsUrl: 'http://localhost:8080',
+    retention: { eventDays: 90, payloadDays: 30, deliveryDays: 90 },
   });
   const close = async () => {
     await Promise.all([relay.close(), ingester.close(), reconciler.close()]);

@@ -16,7 +16,7 @@ import { deployMissedPushes } from '../src/reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../src/reconcile/deps.ts';
 import { moveStuckQueues, reissueUnreported } from '../src/reconcile/mend-executions.ts';
 import { repeatCancels } from '../src/reconcile/repeat-cancels.ts';
-import { chainAuditEvents, defaultRetention, keepPartitions } from '../src/reconcile/upkeep.ts';
+import { chainAuditEvents, keepPartitions } from '../src/reconcile/upkeep.ts';
 import { deployWorld, newWorld, sha } from './world.ts';
 
 interface Around {
@@ -202,8 +202,9 @@ test('partitions exist before their day, and go when their retention is over', a
     return rows[0]?.n as number;
   };
   expect(await partitions('execution_events')).toBe(9);
-  await keepPartitions(deps, defaultRetention);
+  const retention = { eventDays: 90, payloadDays: 30, deliveryDays: 90 };
+  await keepPartitions(deps, retention);
   expect(await partitions('execution_events')).toBe(9);
-  await keepPartitions(deps, { ...defaultRetention, eventDays: 3650 });
+  await keepPartitions(deps, { ...retention, eventDays: 3650 });
   expect(await partitions('delivery_payloads')).toBe(9);
 });

@@ -31,6 +31,12 @@ export function newId<T extends Id<string>>(): T {
   return randomUUIDv7() as T;
 }
 
+/** No id that was made from this instant on is smaller; lists by id are cut by age with it. */
+export function firstIdAt<T extends Id<string>>(instant: Temporal.Instant): T {
+  const hex = Math.max(0, instant.epochMilliseconds).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000` as T;
+}
+
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** True for a lower-case UUID of any version. */

@@ -16,6 +16,7 @@ export {
   type EngineId,
   type EnvironmentId,
   type ExecutionId,
+  firstIdAt,
   type GitTokenId,
   type Id,
   type IncomingWebhookId,

@@ -8,4 +8,8 @@ export const limits = {
   logLineBytesMax: 16 * 1024,
   /** Retention of event lines, unless the operator sets another. */
   eventRetentionDays: 90,
+  /** Of the raw bodies of deliveries, unless the operator sets another. */
+  payloadRetentionDays: 30,
+  /** Of deliveries, by which a repeat is recognised; unless the operator sets another. */
+  deliveryRetentionDays: 90,
 } as const;

@@ -237,7 +237,7 @@ export {
   insertRelease,
   type ReleaseRow,
 } from './repositories/releases.ts';
-export { deleteExpiredDeliveries } from './repositories/retention.ts';
+export { deleteExpiredDeliveries, type ExpiredBatch } from './repositories/retention.ts';
 export {
   countServices,
   findReleases,

@@ -7,6 +7,15 @@ import type { Store } from '@pilotfish/store';
 import type { FindSourceAccess } from '../executions/source-access.ts';
 import type { OpenGitProvider } from '../git-tokens/open-git-provider.ts';
 
+/** For how many days what is kept. */
+export interface Retention {
+  readonly eventDays: number;
+  /** Bodies of deliveries. */
+  readonly payloadDays: number;
+  /** Deliveries themselves: how long a repeat is recognised. */
+  readonly deliveryDays: number;
+}
+
 /** What the reconcilers share. Each takes no input: it looks what is, and mends it. */
 export interface ReconcileDeps {
   readonly store: Store;
@@ -27,4 +36,5 @@ export interface ReconcileDeps {
   readonly authority: Pick<Authority, 'pushRevocations'>;
   readonly natsUrl: string;
   readonly gitServerUrl: string;
+  readonly retention: Retention;
 }

@@ -1,31 +1,18 @@
-import { limits } from '@pilotfish/kernel';
+import type { DeliveryId } from '@pilotfish/kernel';
 import {
   chainAudit,
   deleteExpiredDeliveries,
   deleteExpiredIdempotencyKeys,
   deleteOldReports,
   dropExpiredPartitions,
+  type ExpiredBatch,
   ensurePartitions,
   listUnchained,
 } from '@pilotfish/store';
 import { systemContext } from '../executions/system-context.ts';
-import type { ReconcileDeps } from './deps.ts';
+import type { ReconcileDeps, Retention } from './deps.ts';
 
 type UpkeepDeps = Pick<ReconcileDeps, 'store' | 'clock' | 'logger'>;
-
-export interface Retention {
-  readonly eventDays: number;
-  /** Bodies of deliveries. */
-  readonly payloadDays: number;
-  /** Deliveries themselves: how long a repeat is recognised. */
-  readonly deliveryDays: number;
-}
-
-export const defaultRetention: Retention = {
-  eventDays: limits.eventRetentionDays,
-  payloadDays: 7,
-  deliveryDays: 30,
-};
 
 /** What providers were told is told again for a day at most. */
 const commitReportDays = 3;
@@ -34,18 +21,42 @@ const commitReportDays = 3;
 export async function keepPartitions(
   { store, clock, logger }: UpkeepDeps,
   retention: Retention,
+  signal?: AbortSignal,
 ): Promise<void> {
   const now = clock.now();
   const done = await store.system('worker', async (tx) => ({
     made: await ensurePartitions(tx, now),
     dropped: await dropExpiredPartitions(tx, now, retention),
-    deliveries: await deleteExpiredDeliveries(
-      tx,
-      now.subtract({ hours: 24 * retention.deliveryDays }),
-    ),
     idempotencyKeys: await deleteExpiredIdempotencyKeys(tx, now),
     commitReports: await deleteOldReports(tx, now.subtract({ hours: 24 * commitReportDays })),
   }));
+  const receivedBefore = now.subtract({ hours: 24 * retention.deliveryDays });
+  const deliveries = await deleteDeliveries(store, receivedBefore, signal);
+  logUpkeep(logger, { ...done, deliveries });
+}
+
+/**
+ * In batches until none is left: what comes in a day has to go in a day, and a batch is a short
+ * transaction that nobody waits for.
+ */
+async function deleteDeliveries(
+  store: UpkeepDeps['store'],
+  receivedBefore: Temporal.Instant,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let deleted = 0;
+  let after: DeliveryId | null = null;
+  do {
+    const batch: ExpiredBatch = await store.system('worker', (tx) =>
+      deleteExpiredDeliveries(tx, receivedBefore, after),
+    );
+    deleted += batch.deleted;
+    after = batch.last;
+  } while (after !== null && !signal?.aborted);
+  return deleted;
+}
+
+function logUpkeep(logger: UpkeepDeps['logger'], done: Readonly<Record<string, number>>): void {
   if (Object.values(done).some((count) => count > 0)) logger.info(done, 'upkeep of the database');
 }
 

@@ -3,7 +3,7 @@
  * replica runs all of them; what two find at the same time is decided by the row they lock.
  */
 import { messages } from '@pilotfish/contracts';
-import type { ClusterId } from '@pilotfish/kernel';
+import { type ClusterId, limits } from '@pilotfish/kernel';
 import { watchNewRepositories } from '@pilotfish/store';
 import { reportCommits } from '../commit-reports/report-commits.ts';
 import { createSourceAccess } from '../executions/source-access.ts';
@@ -22,7 +22,7 @@ import {
 import { createRedeliverer } from '../reconcile/redeliver-failed.ts';
 import { repeatCancels, repeatCancelsOf } from '../reconcile/repeat-cancels.ts';
 import { takeHello } from '../reconcile/take-hello.ts';
-import { chainAuditEvents, defaultRetention, keepPartitions } from '../reconcile/upkeep.ts';
+import { chainAuditEvents, keepPartitions } from '../reconcile/upkeep.ts';
 import { createEpochWatch } from '../reconcile/watch-epochs.ts';
 import { keepRegistrations } from '../registrations/keep-registrations.ts';
 import { createLoop, type Loop } from './loop.ts';
@@ -43,6 +43,11 @@ export const reconcilerRole: Role = async (deps) => {
     authority,
     natsUrl: config.NATS_URL,
     gitServerUrl: config.GIT_SERVER_PUBLIC_URL,
+    retention: {
+      eventDays: limits.eventRetentionDays,
+      payloadDays: config.DELIVERY_PAYLOAD_RETENTION_DAYS,
+      deliveryDays: config.DELIVERY_RETENTION_DAYS,
+    },
     sourceAccess: createSourceAccess({
       clock,
       keys,
@@ -108,7 +113,7 @@ export function startReconciler(deps: ReconcileDeps): Reconciler {
       deps.store.system('worker', (tx) => watchNewRepositories(tx, deps.clock.now())),
     ),
     ...providerLoops(deps),
-    every('partitions', 3600, () => keepPartitions(deps, defaultRetention)),
+    every('partitions', 3600, (signal) => keepPartitions(deps, deps.retention, signal)),
     every('audit', 10, () => chainAuditEvents(deps)),
   ];
   const stopListening = bus.onConnected(() => {
