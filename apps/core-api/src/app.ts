@@ -6,6 +6,7 @@ import type { ApiDeps, Handlers } from './api/call.ts';
 import { registerOperations } from './api/register-operations.ts';
 import { apiTokenRoutes } from './routes/api-tokens.ts';
 import { applicationRoutes } from './routes/applications.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { deploymentRestrictionRoutes } from './routes/deployment-restrictions.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
 import { engineRoutes } from './routes/engines.ts';
@@ -31,6 +32,7 @@ const handlers: Handlers = {
   ...deploymentRestrictionRoutes,
   ...variableRoutes,
   ...incomingWebhookRoutes,
+  ...deliveryRoutes,
   ...engineRoutes,
   ...gitRepositoryRoutes,
 };

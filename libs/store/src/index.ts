@@ -74,10 +74,14 @@ export {
   type DeliveryRow,
   getDelivery,
   insertReplay,
-  listDeliveries,
   listStartedExecutions,
   type StartedExecution,
 } from './repositories/delivery-history.ts';
+export {
+  type DeliveryFilter,
+  findDeliveries,
+  listDeliveries,
+} from './repositories/delivery-list.ts';
 export {
   type DeliveryBody,
   type DeliveryEnd,
@@ -299,6 +303,7 @@ export {
 export {
   ensureRegisteringWebhook,
   findManagedWebhook,
+  findProviders,
   findRegisteringWebhook,
   getIncomingWebhook,
   type IncomingWebhookRow,

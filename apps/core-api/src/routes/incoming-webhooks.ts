@@ -1,17 +1,15 @@
 import type { DeliveryExecution, IncomingWebhookDelivery } from '@pilotfish/contracts';
 import { messages } from '@pilotfish/contracts';
-import type { IncomingWebhook, IncomingWebhookDeliverySummary } from '@pilotfish/contracts/http';
+import type { IncomingWebhook } from '@pilotfish/contracts/http';
 import { newHookSecret } from '@pilotfish/crypto';
 import { Fault, type IncomingWebhookId, newId } from '@pilotfish/kernel';
 import {
   appendAudit,
   type DeliveryRow,
   getDelivery,
-  getIncomingWebhook,
   type IncomingWebhookRow,
   insertIncomingWebhook,
   insertReplay,
-  listDeliveries,
   listIncomingWebhooks,
   listStartedExecutions,
   lockIncomingWebhook,
@@ -22,10 +20,9 @@ import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
 import { encryptHookSecret } from '../handlers/hook-secret-text.ts';
 import { serviceUrl } from '../handlers/service-url.ts';
+import { summaryWire } from './deliveries.ts';
 import { instantText, timesOf } from './wire.ts';
 
-/** Deliveries in a list. */
-const deliveriesMax = 100;
 /** How long the secret before a rotation still counts: time to change it at the provider. */
 const previousSecretHours = 24;
 
@@ -43,17 +40,6 @@ function webhookWire(
     provider: row.provider,
     url: `${urls.webhooks}/webhook/${row.id}`,
     previous_secret_valid_until: isValid ? instantText(until) : null,
-  };
-}
-
-function summaryWire(row: DeliveryRow): IncomingWebhookDeliverySummary {
-  return {
-    id: row.id,
-    provider_delivery_id: row.providerDeliveryId,
-    event: row.event,
-    received_at: instantText(row.receivedAt),
-    outcome: row.outcome,
-    state: row.state,
   };
 }
 
@@ -107,7 +93,6 @@ export const incomingWebhookRoutes: Handlers<
   | 'listIncomingWebhooks'
   | 'deleteIncomingWebhook'
   | 'rotateIncomingWebhook'
-  | 'listIncomingWebhookDeliveries'
   | 'getIncomingWebhookDelivery'
   | 'replayIncomingWebhookDelivery'
 > = {
@@ -175,14 +160,6 @@ export const incomingWebhookRoutes: Handlers<
       });
       return { ...webhookWire(row, now, deps.urls), secret };
     });
-  },
-
-  async listIncomingWebhookDeliveries({ params, read }) {
-    const rows = await read(async (tx) => {
-      const { id } = await getIncomingWebhook(tx, params.incomingWebhookId);
-      return await listDeliveries(tx, id, deliveriesMax);
-    });
-    return { results: rows.map(summaryWire) };
   },
 
   async getIncomingWebhookDelivery({ params, read }, { urls }) {

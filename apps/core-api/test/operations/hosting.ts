@@ -5,6 +5,8 @@ import { tables } from '@pilotfish/store';
 import { type OperationCases, organization, reads } from './operation-case.ts';
 import type { Scene } from './scene.ts';
 
+const range = { received_from: '2026-01-01T00:00:00Z', received_to: '2100-01-01T00:00:00Z' };
+
 export const hostingCases = {
   createIncomingWebhook: {
     valid: async (s) => ({
@@ -25,6 +27,31 @@ export const hostingCases = {
   listIncomingWebhookDeliveries: {
     valid: async (s) => ({ params: { incomingWebhookId: await s.webhook() } }),
     conflict: reads,
+  },
+  listOrganizationDeliveries: {
+    async valid(s) {
+      await s.delivery();
+      return { params: organization(s), query: { state: 'PENDING', limit: '5' } };
+    },
+    invalid: async (s) => ({ params: organization(s), query: { limit: '1000' } }),
+    conflict: reads,
+  },
+  previewDeliveryReplay: {
+    async valid(s) {
+      await s.delivery();
+      return { params: organization(s), body: range };
+    },
+    conflict: reads,
+  },
+  replayIncomingWebhookDeliveries: {
+    valid: async (s) => ({
+      params: organization(s),
+      body: { delivery_ids: [await s.delivery(), await s.delivery()] },
+    }),
+    conflict: async (s) => ({
+      params: organization(s),
+      body: { delivery_ids: [await s.delivery(), await s.delivery(false)] },
+    }),
   },
   getIncomingWebhookDelivery: {
     valid: async (s) => ({ params: { deliveryId: await s.delivery() } }),

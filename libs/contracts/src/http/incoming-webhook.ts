@@ -1,4 +1,4 @@
-import type { DeliveryId, IncomingWebhookId } from '@pilotfish/kernel';
+import type { IncomingWebhookId } from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
 import { listOf, ResourceName } from './base.ts';
@@ -33,22 +33,3 @@ export const IncomingWebhookWithSecret = IncomingWebhook.extend({ secret: z.stri
 export type IncomingWebhookWithSecret = z.infer<typeof IncomingWebhookWithSecret>;
 
 export const IncomingWebhookList = listOf(IncomingWebhook, 'IncomingWebhookList');
-
-/** One delivery in a list, newest first. */
-export const IncomingWebhookDeliverySummary = z
-  .object({
-    id: idSchema<DeliveryId>(),
-    provider_delivery_id: z.string(),
-    event: z.string(),
-    received_at: InstantText,
-    /** One sentence: what it started, or exactly why nothing matched; empty while pending. */
-    outcome: z.string(),
-    state: z.enum(['PENDING', 'HANDLED', 'SET_ASIDE']),
-  })
-  .meta({ id: 'IncomingWebhookDeliverySummary' });
-export type IncomingWebhookDeliverySummary = z.infer<typeof IncomingWebhookDeliverySummary>;
-
-export const IncomingWebhookDeliveryList = listOf(
-  IncomingWebhookDeliverySummary,
-  'IncomingWebhookDeliveryList',
-);

@@ -18,6 +18,13 @@ export {
   ServicePortRequest,
 } from './application.ts';
 export {
+  DeliveryListQuery,
+  DeliveryReplayPreview,
+  IncomingWebhookDeliveryList,
+  IncomingWebhookDeliverySummary,
+  replayedDeliveriesMax,
+} from './delivery-list.ts';
+export {
   Commit,
   DeploymentHistoryActionStatus,
   DeploymentHistoryEnvironmentV2,
@@ -43,10 +50,7 @@ export {
 } from './git-token.ts';
 export { GitWebhookStatusResponse } from './git-webhook.ts';
 export { WireProbe } from './healthcheck.ts';
-export {
-  IncomingWebhook,
-  IncomingWebhookDeliverySummary,
-} from './incoming-webhook.ts';
+export { IncomingWebhook } from './incoming-webhook.ts';
 export { Link, LinkResponseList } from './link.ts';
 export type {
   Operation,

@@ -1,11 +1,5 @@
-import {
-  type DeliveryId,
-  type ExecutionId,
-  Fault,
-  type IncomingWebhookId,
-  newId,
-} from '@pilotfish/kernel';
-import { and, desc, eq, inArray, isNotNull, sql } from 'drizzle-orm';
+import { type DeliveryId, type ExecutionId, Fault, newId } from '@pilotfish/kernel';
+import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm';
 import { deliveries, deliveryPayloads } from '../schema/deliveries.ts';
 import { environments, services } from '../schema/environments.ts';
 import { executionServices, executions } from '../schema/executions.ts';
@@ -15,25 +9,6 @@ import type { ExecutionRow } from './executions.ts';
 import { dayOf } from './partitions.ts';
 
 export type DeliveryRow = typeof deliveries.$inferSelect;
-
-/** Newest first. */
-export async function listDeliveries(
-  tx: TenantTransaction,
-  incomingWebhookId: IncomingWebhookId,
-  limit: number,
-): Promise<readonly DeliveryRow[]> {
-  return await tx.db
-    .select()
-    .from(deliveries)
-    .where(
-      and(
-        eq(deliveries.organizationId, tx.organizationId),
-        eq(deliveries.incomingWebhookId, incomingWebhookId),
-      ),
-    )
-    .orderBy(desc(deliveries.id))
-    .limit(limit);
-}
 
 /** @throws Fault `not_found` where it is not the tenant's */
 export async function getDelivery(tx: TenantTransaction, id: DeliveryId): Promise<DeliveryRow> {

@@ -19,7 +19,7 @@ export interface DeliveryBody {
 
 /** What is stored of the bodies; those whose retention is over are missing from the answer. */
 export async function readDeliveryBodies(
-  tx: SystemTransaction<'worker'>,
+  tx: SystemTransaction<'worker'> | TenantTransaction,
   wanted: readonly { readonly id: DeliveryId; readonly day: string }[],
   bytesMax: number,
 ): Promise<readonly DeliveryBody[]> {

@@ -1,5 +1,5 @@
 import { Fault, type IncomingWebhookId } from '@pilotfish/kernel';
-import { and, asc, desc, eq, isNull, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { incomingWebhooks } from '../schema/deliveries.ts';
 import type { TenantTransaction } from '../transactions.ts';
 
@@ -149,4 +149,17 @@ export async function updateIncomingWebhook(
     .returning();
   if (row === undefined) throw new Fault('not_found', 'There is no such webhook');
   return row;
+}
+
+/** Who sends to each of the webhooks; those that were deleted are left out. */
+export async function findProviders(
+  tx: TenantTransaction,
+  ids: readonly IncomingWebhookId[],
+): Promise<ReadonlyMap<IncomingWebhookId, IncomingWebhookRow['provider']>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx.db
+    .select({ id: incomingWebhooks.id, provider: incomingWebhooks.provider })
+    .from(incomingWebhooks)
+    .where(and(alive(tx), inArray(incomingWebhooks.id, [...ids])));
+  return new Map(rows.map(({ id, provider }) => [id, provider]));
 }

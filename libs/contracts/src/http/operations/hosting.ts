@@ -12,7 +12,6 @@ import {
 } from '../git-hosting.ts';
 import { GitRepository, GitRepositoryList, GitRepositoryRequest } from '../git-repository.ts';
 import {
-  IncomingWebhookDeliveryList,
   IncomingWebhookList,
   IncomingWebhookRequest,
   IncomingWebhookWithSecret,
@@ -83,18 +82,6 @@ export const hostingOperations = {
     status: 200,
     response: IncomingWebhookWithSecret,
     showsSecretOnce: true,
-    own: true,
-  }),
-  listIncomingWebhookDeliveries: operation({
-    operationId: 'listIncomingWebhookDeliveries',
-    tag: 'Incoming webhooks',
-    summary: 'The newest 100 deliveries with what came of them',
-    method: 'GET',
-    path: '/incomingWebhook/{incomingWebhookId}/delivery',
-    permission: 'webhook:read',
-    ...ofWebhook,
-    status: 200,
-    response: IncomingWebhookDeliveryList,
     own: true,
   }),
   getIncomingWebhookDelivery: operation({

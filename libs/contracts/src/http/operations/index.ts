@@ -1,4 +1,5 @@
 import type { Operation } from '../operation.ts';
+import { deliveryOperations } from './deliveries.ts';
 import { environmentOperations } from './environments.ts';
 import { gitAccessOperations } from './git-access.ts';
 import { hostingOperations } from './hosting.ts';
@@ -12,6 +13,7 @@ export const operations = {
   ...environmentOperations,
   ...serviceOperations,
   ...hostingOperations,
+  ...deliveryOperations,
 } as const satisfies Record<string, Operation>;
 
 export type Operations = typeof operations;

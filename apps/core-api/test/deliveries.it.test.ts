@@ -1,0 +1,185 @@
+/** The lists of deliveries, and replaying many of them. */
+import type { DeliveryReplayPreview, IncomingWebhookDeliveryList } from '@pilotfish/contracts/http';
+import { newId, systemClock } from '@pilotfish/kernel';
+import { tables } from '@pilotfish/store';
+import { sql } from 'drizzle-orm';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type TestApi, testApi } from './api.ts';
+import { Scene } from './operations/scene.ts';
+
+async function newInboxOf(api: TestApi) {
+  const scene = new Scene(api);
+  const hooks = [await scene.webhook(), await scene.webhook()];
+  const { organizationId } = api;
+  const day = systemClock.now().toZonedDateTimeISO('UTC').toPlainDate();
+  await api.store.system('worker', async ({ db }) => {
+    await db.execute(`select pilotfish_ensure_partitions('${day}', '${day}')`);
+  });
+  const add = async (row: Partial<typeof tables.deliveries.$inferInsert>, body?: object) => {
+    const id = newId<never>();
+    await api.store.tenant(api.context, async ({ db }) => {
+      await db.insert(tables.deliveries).values({
+        id,
+        organizationId: organizationId as never,
+        incomingWebhookId: hooks[0] as never,
+        providerDeliveryId: id,
+        event: 'push',
+        receivedAt: systemClock.now(),
+        nextAttemptAt: systemClock.now(),
+        state: 'HANDLED',
+        day,
+        ...row,
+      });
+      if (row.state === 'SET_ASIDE') {
+        const queued = { deliveryId: id, organizationId: organizationId as never };
+        const dueAt = systemClock.now();
+        await db.insert(tables.deliveryQueue).values({ ...queued, dueAt, isSetAside: true });
+      }
+      if (body === undefined) return;
+      await db.insert(tables.deliveryPayloads).values({
+        deliveryId: id,
+        day,
+        organizationId: organizationId as never,
+        headers: {},
+        body: new TextEncoder().encode(JSON.stringify(body)),
+      });
+    });
+    return id as string;
+  };
+  const list = async (path: string, query: Record<string, string> = {}) => {
+    const { status, body } = await api.get(`${path}?${new URLSearchParams(query)}`);
+    expect(status).toBe(200);
+    return body as unknown as IncomingWebhookDeliveryList;
+  };
+  const ofOrganization = `/organization/${organizationId}/incomingWebhookDelivery`;
+  /** Every page from the first to the last. */
+  const walk = async (path: string, query: Record<string, string>) => {
+    const ids: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await list(path, { ...query, ...(cursor !== null && { cursor }) });
+      ids.push(...(page.results ?? []).map(({ id }) => id as string));
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    return ids;
+  };
+  return { scene, hooks, add, list, walk, ofOrganization };
+}
+
+test('pages show every delivery once, newest first, whatever the filter and wherever they are cut', async () => {
+  const api = await testApi();
+  const { hooks, add, walk, ofOrganization } = await newInboxOf(api);
+  const kinds = fc.sample(
+    fc.record({
+      state: fc.constantFrom('HANDLED' as const, 'SET_ASIDE' as const, 'PENDING' as const),
+      event: fc.constantFrom('push', 'issues'),
+      cause: fc.constantFrom('RECEIVED' as const, 'HEALED' as const),
+      outcome: fc.constantFrom('Deploys shop.', 'No service follows branch 100%_x.'),
+      hook: fc.nat(1),
+    }),
+    40,
+  );
+  const made: ((typeof kinds)[number] & { id: string })[] = [];
+  for (const { hook, ...row } of kinds) {
+    const id = await add({ ...row, incomingWebhookId: hooks[hook] as never });
+    made.unshift({ ...row, hook, id });
+  }
+  const expected = (matches: (row: (typeof made)[number]) => boolean) =>
+    made.filter(matches).map(({ id }) => id);
+  for (const limit of ['1', '7', '200']) {
+    expect(await walk(ofOrganization, { limit })).toEqual(expected(() => true));
+    for (const state of ['PENDING', 'HANDLED', 'SET_ASIDE']) {
+      const wanted = expected((row) => row.state === state);
+      expect(await walk(ofOrganization, { limit, state })).toEqual(wanted);
+    }
+  }
+  const query = { limit: '3', event: 'issues', cause: 'HEALED', outcome: 'BRANCH 100%_' };
+  expect(await walk(`/incomingWebhook/${hooks[1]}/delivery`, query)).toEqual(
+    expected(
+      (row) =>
+        row.hook === 1 &&
+        row.event === 'issues' &&
+        row.cause === 'HEALED' &&
+        row.outcome.includes('100%_x'),
+    ),
+  );
+});
+
+test('a range of time is cut where the deliveries were received', async () => {
+  const api = await testApi();
+  const { add, walk, ofOrganization } = await newInboxOf(api);
+  const before = await add({});
+  const from = systemClock.now();
+  await systemClock.sleep(3);
+  const within = await add({});
+  await systemClock.sleep(3);
+  const to = systemClock.now();
+  await systemClock.sleep(3);
+  const after = await add({});
+  expect(await walk(ofOrganization, { received_from: `${from}`, received_to: `${to}` })).toEqual([
+    within,
+  ]);
+  expect(await walk(ofOrganization, { received_from: `${from}` })).toEqual([after, within]);
+  expect(await walk(ofOrganization, { received_to: `${to}` })).toEqual([within, before]);
+});
+
+test('something rare among thousands is found by following the cursor, page by short page', async () => {
+  const api = await testApi();
+  const { hooks, add, list, walk, ofOrganization } = await newInboxOf(api);
+  const rare = await add({ outcome: 'Something rare.' });
+  const thousand = sql`insert into deliveries (id, organization_id, incoming_webhook_id,
+      provider_delivery_id, event, received_at, next_attempt_at, day, state)
+    select (${rare.slice(0, 9)} || 'ffff-7fff-b' || right(gen_random_uuid()::text, 16))::uuid, ${api.organizationId}, ${hooks[0] ?? ''}, 'd' || n, 'push', now(), now(),
+      current_date, 'HANDLED' from generate_series(1, 1200) n`;
+  await api.store.tenant(api.context, ({ db }) => db.execute(thousand));
+  const first = await list(ofOrganization, { outcome: 'rare' });
+  expect(first.results).toEqual([]);
+  expect(first.next_cursor).not.toBeNull();
+  expect(await walk(ofOrganization, { outcome: 'rare' })).toEqual([rare]);
+});
+
+test('a preview says what a replay would start, and the replay is of exactly that', async () => {
+  const api = await testApi();
+  const { scene, add, list, ofOrganization } = await newInboxOf(api);
+  const environmentId = await scene.environment();
+  const applicationId = await scene.application(environmentId);
+  const push = (branch: string) => ({
+    ref: `refs/heads/${branch}`,
+    after: '1'.repeat(40),
+    repository: { clone_url: scene.repository.url },
+  });
+  const lost = [await add({}, push('main')), await add({ state: 'SET_ASIDE' }, push('main'))];
+  await add({}, push('unwatched'));
+  await add({ event: 'issues' }, {});
+  await add({});
+  const range = { received_from: '2026-01-01T00:00:00Z', received_to: '2100-01-01T00:00:00Z' };
+  const asked = await api.post(`${ofOrganization}/replayPreview`, range);
+  const preview = asked.body as unknown as DeliveryReplayPreview;
+  expect(preview).toMatchObject({
+    delivery_ids: lost,
+    branches: [
+      {
+        branch: 'main',
+        deliveries: 2,
+        services: [{ id: applicationId, environment_id: environmentId, name: 'shop' }],
+      },
+    ],
+    starting_nothing: 2,
+    not_kept: 1,
+    not_read: 0,
+    more: false,
+  });
+  // A preview starts nothing.
+  expect((await list(ofOrganization, { state: 'PENDING' })).results).toEqual([]);
+  const { delivery_ids } = preview;
+  const replayed = await api.post(`${ofOrganization}/replay`, { delivery_ids });
+  expect(replayed.status).toBe(202);
+  const pending = await list(ofOrganization, { state: 'PENDING', cause: 'REPLAYED' });
+  expect(pending.results?.map(({ id }) => id)).toEqual(
+    (replayed.body.delivery_ids as string[]).toReversed(),
+  );
+  expect(pending.results?.map((row) => row.replay_of)).toEqual(lost.toReversed());
+  const foreign = await api.post(`${ofOrganization}/replay`, { delivery_ids: [lost[0], newId()] });
+  expect(foreign.status).toBe(404);
+});
