@@ -208,7 +208,46 @@ test('replicas that look at the same time make one webhook', async () => {
   expect(await registrations(api)).toHaveLength(1);
 });
 
-test('a claim that ran out is somebody else’s, and of two webhooks of ours one goes', async () => {
+test('while one replica speaks to the provider, no other does', async () => {
+  const { api, repository } = await registrable();
+  const entered = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const slow: KeepRegistrationsDeps['openGitProvider'] = async (token) => {
+    const provider = await api.openGitProvider(token);
+    return {
+      ...provider,
+      async createHook(...call) {
+        entered.resolve();
+        await gate.promise;
+        return await provider.createHook(...call);
+      },
+    };
+  };
+  const first = keep(api, { openGitProvider: slow });
+  await entered.promise;
+  await makeDue(api);
+  await keep(api);
+  expect(repository.hooks).toHaveLength(0);
+  gate.resolve();
+  await first;
+  expect(repository.hooks).toHaveLength(1);
+});
+
+test('where Pilotfish itself has another address now, the provider is told, and no second webhook made', async () => {
+  const { api, repository, serviceId } = await registrable();
+  await keep(api, { webhooksUrl: 'https://old.example' });
+  expect(repository.hooks[0]?.url).toMatch(/^https:\/\/old\.example\/webhook\//);
+  await makeDue(api);
+  await keep(api);
+  const { incomingWebhookId } = await only(api);
+  const url = `${api.webhooksUrl}/webhook/${incomingWebhookId}`;
+  expect(repository.hooks.map((hook) => hook.url)).toEqual([url]);
+  await deleteService(api, serviceId);
+  await keep(api, { webhooksUrl: 'https://third.example' });
+  expect(repository.hooks).toEqual([]);
+});
+
+test('of two webhooks of ours at one repository one goes, and nobody else’s does', async () => {
   const { api, repository } = await registrable();
   await keep(api);
   const [hook] = repository.hooks;

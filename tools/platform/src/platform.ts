@@ -115,7 +115,8 @@ export function createPlatform(deps: PlatformDeps): Platform {
 function wiringOf(deps: PlatformDeps): Wiring {
   const { home, applicationsFolder, ports, env, settings } = deps;
   const natsUrl = env.NATS_URL || urlOf(ports, 'nats', 'nats');
-  return { home, applicationsFolder, ports, natsUrl, replicas: settings.replicas };
+  const { replicas, webhookPublicUrl } = settings;
+  return { home, applicationsFolder, ports, natsUrl, replicas, webhookPublicUrl };
 }
 
 /** Opens both servers, with the migrations in between. */

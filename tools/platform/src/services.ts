@@ -18,6 +18,8 @@ export interface Wiring {
   readonly applicationsFolder: string;
   /** Copies of each stateless service. */
   readonly replicas: number;
+  /** Where Git providers reach the webhook-gateway; undefined: at its own address. */
+  readonly webhookPublicUrl?: string | undefined;
 }
 
 export interface ServiceDefinition {
@@ -91,12 +93,12 @@ function replicated(
 }
 
 /** What core-api has to know of the others' addresses; its one-shot commands get it as well. */
-export function coreApiEnv({ home, ports, natsUrl }: Wiring) {
+export function coreApiEnv({ home, ports, natsUrl, webhookPublicUrl }: Wiring) {
   return {
     PILOTFISH_IDENTITY_DIR: home.identity,
     NATS_URL: natsUrl,
     NATS_SERVER_DIR: home.nats,
-    WEBHOOK_PUBLIC_URL: urlOf(ports, 'webhook-gateway'),
+    WEBHOOK_PUBLIC_URL: webhookPublicUrl ?? urlOf(ports, 'webhook-gateway'),
     GIT_SERVER_PUBLIC_URL: urlOf(ports, 'git-server'),
     APPLICATIONS_PUBLIC_URL: applicationsUrl(ports),
   };

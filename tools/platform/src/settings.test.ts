@@ -9,6 +9,7 @@ test('without any variable the data lie in the repository and the output follows
     portBase: undefined,
     replicas: 1,
     isCoreApiSplit: false,
+    webhookPublicUrl: undefined,
     isColoured: true,
   });
   expect(readSettings({ NO_COLOR: '1' }, true).isColoured).toBe(false);
@@ -27,6 +28,7 @@ test.each([
   ['DATABASE_URL', 'nonsense'],
   ['DATABASE_URL', 'mysql://127.0.0.1/pilotfish'],
   ['NATS_URL', 'localhost:4222'],
+  ['WEBHOOK_PUBLIC_URL', 'hooks.example.com'],
 ])('%s=%s is refused in one sentence that names it', (name, value) => {
   expect(() => readSettings({ [name]: value }, false)).toThrow(`${name} must be a URL with`);
 });

@@ -13,6 +13,8 @@ export interface Settings {
   readonly replicas: number;
   /** PILOTFISH_CORE_API_SPLIT: each role of core-api as a process of its own; default off. */
   readonly isCoreApiSplit: boolean;
+  /** WEBHOOK_PUBLIC_URL: where Git providers reach the webhook-gateway, if not at this machine's own address. */
+  readonly webhookPublicUrl: string | undefined;
   /** Off where the output is no terminal or NO_COLOR is set; FORCE_COLOR turns it on. */
   readonly isColoured: boolean;
 }
@@ -42,6 +44,7 @@ function assertAddress(env: NodeJS.ProcessEnv, name: string, schemes: readonly s
 export function readSettings(env: NodeJS.ProcessEnv, isTerminal: boolean): Settings {
   assertAddress(env, 'DATABASE_URL', ['postgres:', 'postgresql:']);
   assertAddress(env, 'NATS_URL', ['nats:', 'tls:', 'ws:', 'wss:']);
+  assertAddress(env, 'WEBHOOK_PUBLIC_URL', ['http:', 'https:']);
   const root = env.PILOTFISH_ROOT || process.cwd();
   return {
     root,
@@ -49,6 +52,7 @@ export function readSettings(env: NodeJS.ProcessEnv, isTerminal: boolean): Setti
     portBase: readWhole(env, 'PILOTFISH_PORT_BASE', [1024, 32_000]),
     replicas: readWhole(env, 'PILOTFISH_REPLICAS', [1, 10]) ?? 1,
     isCoreApiSplit: readWhole(env, 'PILOTFISH_CORE_API_SPLIT', [0, 1]) === 1,
+    webhookPublicUrl: env.WEBHOOK_PUBLIC_URL || undefined,
     isColoured: env.FORCE_COLOR ? true : isTerminal && !env.NO_COLOR,
   };
 }

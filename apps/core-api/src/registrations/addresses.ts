@@ -1,4 +1,6 @@
+import type { ProviderHook } from '@pilotfish/git-providers';
 import {
+  type ClaimedRegistration,
   findRegisteringWebhook,
   type IncomingWebhookRow,
   listIncomingWebhooks,
@@ -27,6 +29,23 @@ export async function readAddresses(
     (row) => row.provider === provider && row.id !== own?.id && !row.registers,
   );
   return { own, byHand };
+}
+
+/**
+ * The address that a provider was told when Pilotfish was reached at another one: of the very webhook
+ * that was made there, with an id in its path that nobody else has.
+ */
+export function formerAddresses(
+  hooks: readonly ProviderHook[],
+  {
+    providerHookId,
+    incomingWebhookId,
+  }: Pick<ClaimedRegistration['registration'], 'providerHookId' | 'incomingWebhookId'>,
+): string[] {
+  const ours = hooks.filter(
+    ({ id, url }) => id === providerHookId && url.endsWith(`/webhook/${incomingWebhookId}`),
+  );
+  return ours.map(({ url }) => url);
 }
 
 /** What a provider is told to post to. @param webhooksUrl without a slash at the end */

@@ -15,7 +15,7 @@ import {
 import { systemContext } from '../executions/system-context.ts';
 import { openHookSecret } from '../handlers/hook-secret-text.ts';
 import { randomFraction } from '../roles/random.ts';
-import { type Addresses, addressOf, readAddresses } from './addresses.ts';
+import { type Addresses, addressOf, formerAddresses, readAddresses } from './addresses.ts';
 import { hookEvents, type Kept, pathAt, type RegistrationDeps } from './deps.ts';
 import { openRegisteringWebhook } from './registering-webhook.ts';
 import { removeWebhook } from './remove-webhook.ts';
@@ -70,10 +70,15 @@ async function bringAbout(
     return { ...found, own: made };
   });
   const urlOf = (row: IncomingWebhookRow) => addressOf(webhooksUrl, row);
-  const plan = planHook(await provider.listHooks(path, { signal }), {
+  const hooks = await provider.listHooks(path, { signal });
+  const plan = planHook(hooks, {
     url: urlOf(own),
     // Those that were deleted are ours no less, and their address leads nowhere any more.
-    otherUrls: [...(webhook.id === own.id ? [] : [webhook]), ...byHand].map(urlOf),
+    otherUrls: [
+      ...(webhook.id === own.id ? [] : [urlOf(webhook)]),
+      ...formerAddresses(hooks, registration),
+      ...byHand.map(urlOf),
+    ],
     events: hookEvents,
     isSecretKnown: registration.secretVersion === own.secretVersion && webhook.id === own.id,
   });

@@ -7,7 +7,7 @@ import {
   isRepositoryFollowed,
   type TenantContext,
 } from '@pilotfish/store';
-import { addressOf } from './addresses.ts';
+import { addressOf, formerAddresses } from './addresses.ts';
 import { type Kept, pathAt, type RegistrationDeps } from './deps.ts';
 
 /** After so many refusals a webhook is left where it is: what it sends is refused here. */
@@ -51,7 +51,8 @@ async function removeAtProvider(
     const provider = await openGitProvider(token);
     const path = pathAt(provider, token.apiUrl, registration.repositoryUrl);
     const hooks = await provider.listHooks(path, { signal });
-    for (const { id } of withUrl(hooks, addressOf(webhooksUrl, webhook))) {
+    const urls = [addressOf(webhooksUrl, webhook), ...formerAddresses(hooks, registration)];
+    for (const { id } of urls.flatMap((url) => withUrl(hooks, url))) {
       const isFollowed = await store.tenant(context, (tx) =>
         isRepositoryFollowed(tx, registration.repositoryKey),
       );
