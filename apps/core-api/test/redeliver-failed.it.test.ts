@@ -178,6 +178,9 @@ describe.each(['GITHUB', 'GITLAB'] as const)('%s', (kind) => {
     for (let n = 2; n < 130; n += 1) await push(n);
     turn(60);
     await look();
+    // Long enough for what was under way at the last look to have ended by now.
+    turn(300);
+    await look();
     const before = provider.requests.length;
     turn(60);
     await look();
@@ -222,6 +225,18 @@ test('of a long list so much is asked for as the provider takes, and the newest 
   await look();
   expect(redeliveries()).toHaveLength(25);
   expect(await gateway.received()).toHaveLength(25);
+});
+
+test('a delivery that began before another and ended after the last look is not overlooked', async () => {
+  const { push, look, turn, redeliveries, repository } = await registered('GITHUB');
+  await push(1);
+  await look();
+  const [hook] = repository.hooks;
+  const [arrived] = hook!.attempts;
+  hook!.attempts.unshift({ ...arrived!, id: arrived!.id - 1n, eventId: 'slow', status: null });
+  turn(60);
+  await look();
+  expect(redeliveries().map(({ eventId }) => eventId)).toEqual(['slow']);
 });
 
 test('a provider that remembers nothing is left alone', async () => {

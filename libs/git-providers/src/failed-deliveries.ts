@@ -25,8 +25,9 @@ export async function collectFailed(
   const byEvent = new Map<string, Attempt>();
   let newestId: string | null = null;
   const isBefore = ({ id, deliveredAt }: Attempt) =>
-    (after.id !== null && !isNewer(id, after.id)) ||
-    (deliveredAt !== null && Temporal.Instant.compare(deliveredAt, after.at) < 0);
+    deliveredAt === null
+      ? after.id !== null && !isNewer(id, after.id)
+      : Temporal.Instant.compare(deliveredAt, after.at) < 0;
   const finish = (isComplete: boolean): FailedDeliveries => ({
     failed: [...byEvent.values()]
       .filter(({ isDelivered }) => !isDelivered)

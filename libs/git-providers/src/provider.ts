@@ -70,12 +70,12 @@ export interface FailedDeliveries {
   readonly isComplete: boolean;
 }
 
-/** Where a look at deliveries ends: both are given where they are known. */
+/** Where a look at deliveries ends. */
 export interface DeliveriesAfter {
-  /** The newest one of an earlier look. */
-  readonly id: string | null;
-  /** Older ones are left out where the provider tells when they were. */
+  /** Older ones are left out where the provider tells when they were made (GitHub). */
   readonly at: Temporal.Instant;
+  /** Where it does not (GitLab): the newest one of an earlier look, which was the last to end. */
+  readonly id: string | null;
 }
 
 /** The provider's memory of what it sent to a webhook. */

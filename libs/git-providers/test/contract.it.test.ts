@@ -175,15 +175,16 @@ describe.each(['GITHUB', 'GITLAB'] as const)('a provider that remembers deliveri
     const first = await deliveries.listFailed(repository, hook.id, all);
     expect(first).toMatchObject({ failed: [], isComplete: true });
     await receiver.stop();
+    const startedAt = systemClock.now();
     await fake.push(repository, 'main', sha(1));
     const before = fake.requests.length;
-    const after = { id: first.newestId, at: begin };
+    const after = { id: first.newestId, at: startedAt };
     const second = await deliveries.listFailed(repository, hook.id, after);
     expect(second.failed.length).toBe(1);
     expect(fake.requests.length - before).toBe(1);
     const third = await deliveries.listFailed(repository, hook.id, {
-      ...after,
       id: second.newestId,
+      at: systemClock.now().add({ seconds: 1 }),
     });
     expect(third).toEqual({ failed: [], newestId: null, isComplete: true });
   });

@@ -29,6 +29,8 @@ const timeoutMs = 100_000;
 /** A look that fails, and an attempt that does not arrive. */
 const lookBackoff = { firstDelayMs: intervalMs, delayMsMax: 30 * 60_000 };
 const requestBackoff = { firstDelayMs: intervalMs, delayMsMax: 5 * 60_000 };
+/** A delivery appears at the provider when it has ended, which its receiver may delay. */
+const overlapSeconds = 120;
 /** GitHub makes attempts of what is younger than three days, GitLab than seven. */
 const ageHoursMax = 72;
 /** Of one look. GitLab takes five a minute and webhook; the limit of GitHub is the token's. */
@@ -99,7 +101,9 @@ async function look(
   }
   const now = clock.now();
   const oldest = now.subtract({ hours: ageHoursMax });
-  const after = { id: registration.newestDeliveryId, at: oldest };
+  const { deliveriesCheckedAt: checkedAt, newestDeliveryId: newest } = registration;
+  const at = checkedAt?.subtract({ seconds: overlapSeconds }) ?? oldest;
+  const after = { id: newest, at: Temporal.Instant.compare(at, oldest) < 0 ? oldest : at };
   const found = await provider.deliveries.listFailed(path, hookId, after, { signal });
   const due = await store.tenant(context, async (tx) => {
     await insertMissingDeliveries(tx, now, id, found.failed);
