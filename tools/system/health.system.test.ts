@@ -58,6 +58,27 @@ test('the metrics of every service are scraped without complaint', async () => {
   }
 });
 
+test('alerts and dashboard ask only for metrics that some service has', async () => {
+  const known = new Set<string>();
+  for (const name of names) {
+    const { text } = await get(name, '/metrics');
+    for (const [, metric = '', type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+      const parts = type === 'histogram' ? ['_bucket', '_sum', '_count'] : [''];
+      for (const part of parts) known.add(metric + part);
+    }
+  }
+  const deploy = join(import.meta.dirname, '../../deploy');
+  for (const file of ['prometheus/pilotfish.rules.yml', 'grafana/pilotfish-webhooks.json']) {
+    const text = await readFile(join(deploy, file), 'utf8');
+    const asked = [...text.matchAll(/\bpilotfish_\w+/g)].map(([metric]) => metric);
+    expect(asked.length).toBeGreaterThan(10);
+    expect(
+      asked.filter((metric) => !known.has(metric)),
+      file,
+    ).toEqual([]);
+  }
+});
+
 test('what is missing is named by everybody who needs it, and by nobody else', async () => {
   // Nobody starts again what is killed from here on.
   await platform.killRunner();

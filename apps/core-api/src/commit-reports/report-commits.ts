@@ -46,6 +46,8 @@ export async function reportCommits(
   deps: ReportCommitsDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
+  // From the first look on, so that an alert knows nothing told from nothing known.
+  countReports(deps.metrics);
   const now = deps.clock.now();
   const since = now.subtract({ hours: windowHours });
   const wanted = await deps.store.system('worker', (tx) =>

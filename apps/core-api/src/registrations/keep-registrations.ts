@@ -33,6 +33,8 @@ export async function keepRegistrations(
   deps: KeepRegistrationsDeps,
   signal: AbortSignal,
 ): Promise<boolean> {
+  // From the first look on, so that an alert knows nothing kept from nothing known.
+  countKept(deps.metrics);
   const missing = await deps.store.system('worker', listMissingRegistrations);
   for (const wanted of missing) await register(deps, wanted);
   const claims = await deps.store.system('worker', (tx) =>

@@ -1,0 +1,58 @@
+/** The alerts and the dashboard below `deploy/`: Prometheus takes them, and each says what to do. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { toFault } from '@pilotfish/kernel';
+import { ensureProgram } from '@pilotfish/servers';
+import { expect, onTestFinished, test } from 'vitest';
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '../../..');
+const rulesFile = join(root, 'deploy/prometheus/pilotfish.rules.yml');
+const rules = readFileSync(rulesFile, 'utf8');
+
+interface Panel {
+  readonly title: string;
+  readonly targets: readonly { readonly expr: string }[];
+}
+const dashboard: { readonly panels: readonly Panel[] } = JSON.parse(
+  readFileSync(join(root, 'deploy/grafana/pilotfish-webhooks.json'), 'utf8'),
+);
+
+test('every alert leads to its own section of the runbook', () => {
+  const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name = '']) => name);
+  const links = [...rules.matchAll(/runbook_url: docs\/operations\.md#(\S+)/g)].map(([, to]) => to);
+  const headings = [
+    ...readFileSync(join(root, 'docs/operations.md'), 'utf8').matchAll(/^### (Pilotfish\w+)$/gm),
+  ].map(([, name = '']) => name);
+  expect(alerts.length).toBeGreaterThan(5);
+  expect(links).toEqual(alerts.map((name) => name.toLowerCase()));
+  expect(headings.toSorted()).toEqual(alerts.toSorted());
+});
+
+test('Prometheus takes the rules, and every expression of the dashboard', async (context) => {
+  let promtool: Awaited<ReturnType<typeof ensureProgram>>;
+  try {
+    promtool = await ensureProgram({
+      env: process.env,
+      program: 'promtool',
+      packageName: 'prometheus',
+    });
+  } catch (error) {
+    return context.skip(`promtool is not to be had: ${toFault(error).detail}`);
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'pilotfish-rules-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // As recording rules, because that is what promtool reads.
+  const asked = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+  const records = asked.map(
+    (expr, n) => `      - {record: 'a:b${n}', expr: ${JSON.stringify(expr)}}`,
+  );
+  const recording = join(folder, 'dashboard.yml');
+  writeFileSync(recording, `groups:\n  - name: dashboard\n    rules:\n${records.join('\n')}\n`);
+  const env = { ...process.env, ...promtool.env };
+  const { stdout } = await run(promtool.path, ['check', 'rules', rulesFile, recording], { env });
+  expect(stdout).toContain(`SUCCESS: ${asked.length} rules found`);
+});
