@@ -210,3 +210,24 @@ test('services without a token, and deployments of long ago, are nobody’s news
   await report();
   expect(repository.statuses).toEqual([]);
 });
+
+test('with one token a provider is told one thing after the other', async () => {
+  const { api, deploy, progress, report, repository } = await deployable();
+  for (const n of [1, 2, 3, 4]) await progress(await deploy(n), 'DEPLOYED');
+  let underWay = 0;
+  const seen: number[] = [];
+  const counting: ReportCommitsDeps['openGitProvider'] = async (token) => {
+    const provider = await api.openGitProvider(token);
+    return {
+      ...provider,
+      async setCommitStatus(...call) {
+        seen.push(++underWay);
+        await provider.setCommitStatus(...call);
+        underWay--;
+      },
+    };
+  };
+  await report({ openGitProvider: counting });
+  expect(repository.statuses).toHaveLength(4);
+  expect(seen).toEqual([1, 1, 1, 1]);
+});

@@ -37,7 +37,7 @@ export interface ReportCommitsDeps {
 const windowHours = 24;
 /** More than one call to a provider may take. */
 const leaseSeconds = 60;
-/** Side by side at most, over all repositories. */
+/** In one look. */
 const reportsMax = 50;
 const backoff = { firstDelayMs: 5000, delayMsMax: 3_600_000 };
 
@@ -53,17 +53,17 @@ export async function reportCommits(
   const wanted = await deps.store.system('worker', (tx) =>
     listWantedReports(tx, now, { since, limit: reportsMax }),
   );
-  const groups = Map.groupBy(
-    wanted,
-    ({ organizationId, serviceId }) => `${organizationId} ${serviceId}`,
-  );
+  const groups = Map.groupBy(wanted, ({ gitTokenId }) => gitTokenId);
   const told = await Promise.all(
     [...groups.values()].map((reports) => reportInOrder(deps, reports, signal)),
   );
   return told.some((count) => count > 0);
 }
 
-/** One service's, one after the other; a provider that failed is not asked again at once. */
+/**
+ * With one token one after the other: providers ask for that, and one that failed is not asked again
+ * before the next look.
+ */
 async function reportInOrder(
   deps: ReportCommitsDeps,
   reports: readonly WantedReport[],
@@ -71,8 +71,9 @@ async function reportInOrder(
 ): Promise<number> {
   let told = 0;
   for (const wanted of reports) {
-    if (!(await reportOne(deps, wanted, signal))) break;
-    told++;
+    const outcome = await reportOne(deps, wanted, signal);
+    if (outcome === 'failed') break;
+    if (outcome === 'told') told++;
   }
   return told;
 }
@@ -81,10 +82,10 @@ async function reportOne(
   deps: ReportCommitsDeps,
   wanted: WantedReport,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<'told' | 'passed' | 'failed'> {
   const context = systemContext(wanted.organizationId, 'commit status');
   const claimed = await claim(deps, context, wanted);
-  if (claimed === null) return false;
+  if (claimed === null) return 'passed';
   const { row, report } = claimed;
   const provider = providerKind(report.token);
   try {
@@ -100,12 +101,12 @@ async function reportOne(
       }),
     );
     countReports(deps.metrics).add(1, { provider, outcome: 'told' });
-    return true;
+    return 'told';
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     countReports(deps.metrics).add(1, { provider, outcome: 'failed' });
     await saveFailure(deps, context, row, report, toFault(thrown));
-    return false;
+    return 'failed';
   }
 }
 

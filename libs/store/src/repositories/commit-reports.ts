@@ -1,5 +1,5 @@
 import { type CommitStatus, progressesOf } from '@pilotfish/domain-deploy';
-import type { ExecutionId, OrganizationId, ServiceId } from '@pilotfish/kernel';
+import type { ExecutionId, GitTokenId, OrganizationId, ServiceId } from '@pilotfish/kernel';
 import { and, eq, isNull, lt, lte, ne, or, sql } from 'drizzle-orm';
 import { commitReports } from '../schema/commit-reports.ts';
 import type { SystemTransaction, TenantTransaction } from '../transactions.ts';
@@ -10,6 +10,7 @@ export type CommitReportRow = typeof commitReports.$inferSelect;
 export interface WantedReport {
   readonly organizationId: OrganizationId;
   readonly serviceId: ServiceId;
+  readonly gitTokenId: GitTokenId;
   readonly commitSha: string;
   /** The newest that deploys or deployed the commit. */
   readonly executionId: ExecutionId;
@@ -48,7 +49,8 @@ export async function listWantedReports(
   const rows = await tx.db.execute<Record<keyof WantedReport, string>>(sql`
     with newest as (
       select distinct on (p.service_id, p.commit_sha)
-        p.organization_id, p.service_id, p.commit_sha, p.execution_id, ${statusOfPart} as status
+        p.organization_id, p.service_id, p.commit_sha, p.execution_id,
+        s.git_token_id, ${statusOfPart} as status
       from services s
       join git_tokens t on t.id = s.git_token_id and coalesce(t.paused_until <= ${at}, true)
       join execution_services p on p.service_id = s.id and p.execution_id >= ${firstIdOf(options.since)}
@@ -56,7 +58,7 @@ export async function listWantedReports(
         and p.action = 'DEPLOY' and p.commit_sha is not null
       order by p.service_id, p.commit_sha, p.execution_id desc)
     select n.organization_id as "organizationId", n.service_id as "serviceId",
-      n.commit_sha as "commitSha", n.execution_id as "executionId", n.status
+      n.git_token_id as "gitTokenId", n.commit_sha as "commitSha", n.execution_id as "executionId", n.status
     from newest n
     left join commit_reports c on c.service_id = n.service_id and c.commit_sha = n.commit_sha
     where n.status is not null and coalesce(c.next_attempt_at <= ${at}, true)
