@@ -1,5 +1,5 @@
 /** Deliveries that cannot be handled, or end whoever tries: what becomes of them, and of others. */
-import { type DeliveryId, newId, systemClock } from '@pilotfish/kernel';
+import { type DeliveryId, systemClock } from '@pilotfish/kernel';
 import { insertReplay } from '@pilotfish/store';
 import { expect, test } from 'vitest';
 import { append, newDispatch, read } from './dispatching.ts';
@@ -103,7 +103,7 @@ test('what is huge, deep, broken or named impossibly ends with a reason and dela
   const push = { ref: 'refs/heads/other', after, repository: { clone_url: repository.url } };
   const bodies = [
     encode('['.repeat(bytes)),
-    encode(`[${'{},'.repeat(bytes / 3)}{}]`),
+    encode(`["${repository.url}",${'{},'.repeat(bytes / 3)}{}]`),
     encode(JSON.stringify({ ...push, padding: 'x'.repeat(bytes) })),
     encode('{"ref":'),
     new Uint8Array([0xff, 0x00, 0xfe]),
@@ -113,14 +113,17 @@ test('what is huge, deep, broken or named impossibly ends with a reason and dela
     encode(JSON.stringify({ ...push, repository: { clone_url: 'git@h:a\0b' } })),
     encode(JSON.stringify({ ...push, after, ref: 7 })),
   ];
-  for (const body of bodies) await append(inbox, { world, hook }, [body]);
+  for (const [n, body] of bodies.entries()) {
+    await append(inbox, { world, hook }, [body], { ids: [`d${n}`] });
+  }
   const commit = repository.push('main');
-  await deliver('refs/heads/main', commit, newId());
+  await deliver('refs/heads/main', commit, 'last');
   await dispatch();
-  const rows = await sql`select state, outcome from deliveries order by id`;
+  // Ids of one millisecond are in no order.
+  const rows = await sql`select state, outcome from deliveries order by provider_delivery_id`;
   expect(rows.map(({ state }) => state)).toEqual(rows.map(() => 'HANDLED'));
   expect(rows.map(({ outcome }) => outcome)).toEqual([
-    'The body is nested deeper, or has more parts, than any push event.',
+    'It names no repository that a service follows.',
     'The body is nested deeper, or has more parts, than any push event.',
     'No service follows branch other of this repository.',
     'The body is not JSON, which a push event must be.',

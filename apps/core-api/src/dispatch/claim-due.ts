@@ -10,7 +10,7 @@ import {
   type DueDelivery,
   finishDeliveries,
   leaseDeliveries,
-  listBuildingOrganizations,
+  listFollowedRepositories,
   lockDueDeliveries,
 } from '@pilotfish/store';
 import { times } from './answer-group.ts';
@@ -31,6 +31,8 @@ export interface Claim {
    * who had it. To be handled by itself, with nobody beside it.
    */
   readonly suspect: DueDelivery | null;
+  /** Repositories that the organizations follow: see `mayConcern`. */
+  readonly followed: FollowedRepositories;
   /** False where nothing was due. */
   readonly hadWork: boolean;
 }
@@ -46,6 +48,8 @@ export interface Claimer {
   }): Promise<Claim>;
 }
 
+export type FollowedRepositories = ReadonlyMap<OrganizationId, readonly string[] | null>;
+
 type Ended = DeliveryEnd & { readonly due: DueDelivery; readonly kind: DispatchOutcome };
 
 /** Remembers where it is on its round through the organizations. */
@@ -57,35 +61,39 @@ export function createClaimer(deps: Pick<DispatchDeps, 'store' | 'clock' | 'metr
       const begin: OrganizationId | null = after;
       const now = deps.clock.now();
       const shareMax = Math.max(shareMin, Math.ceil(claimMax / organizations));
-      const { due, ended, suspect, leased } = await deps.store.system('worker', async (tx) => {
-        await commitWithoutWaiting(tx);
-        const options = { after: begin, organizationsMax, shareMax, except };
-        const found = await lockDueDeliveries(tx, now, options);
-        const pushing = new Set(found.deliveries.map(({ organizationId }) => organizationId));
-        const building = await listBuildingOrganizations(tx, [...pushing]);
-        const sorted = sort(found.deliveries, building, takesSuspect);
-        await finishDeliveries(tx, now, sorted.ended);
-        const taken = sorted.suspect === null ? sorted.leased : [...sorted.leased, sorted.suspect];
-        await leaseDeliveries(
-          tx,
-          taken.map(({ id }) => id),
-          now.add({ seconds: leaseSeconds }),
-        );
-        return { due: found, ...sorted };
-      });
+      const { due, ended, suspect, leased, building } = await deps.store.system(
+        'worker',
+        async (tx) => {
+          await commitWithoutWaiting(tx);
+          const options = { after: begin, organizationsMax, shareMax, except };
+          const found = await lockDueDeliveries(tx, now, options);
+          const pushing = new Set(found.deliveries.map(({ organizationId }) => organizationId));
+          const building = await listFollowedRepositories(tx, [...pushing]);
+          const sorted = sort(found.deliveries, building, takesSuspect);
+          await finishDeliveries(tx, now, sorted.ended);
+          const taken =
+            sorted.suspect === null ? sorted.leased : [...sorted.leased, sorted.suspect];
+          await leaseDeliveries(
+            tx,
+            taken.map(({ id }) => id),
+            now.add({ seconds: leaseSeconds }),
+          );
+          return { due: found, building, ...sorted };
+        },
+      );
       after = due.last;
       organizations = Math.max(1, due.organizations);
       for (const one of ended) if (one.due.isPending) deps.metrics.count(one.due, one.kind);
       const taken = ended.length + leased.length + (suspect === null ? 0 : 1);
       // One that began in the middle has not seen the organizations before.
-      return { leased, suspect, hadWork: taken > 0 || begin !== null };
+      return { leased, suspect, followed: building, hadWork: taken > 0 || begin !== null };
     },
   };
 }
 
 function sort(
   due: readonly DueDelivery[],
-  building: ReadonlySet<OrganizationId>,
+  building: FollowedRepositories,
   takesSuspect: boolean,
 ): { ended: Ended[]; leased: DueDelivery[]; suspect: DueDelivery | null } {
   const ended: Ended[] = [];

@@ -13,12 +13,15 @@ import {
   readDeliveryBodies,
 } from '@pilotfish/store';
 import { type FollowedPush, fail, release } from './answer-group.ts';
+import type { FollowedRepositories } from './claim-due.ts';
 import { type DispatchDeps, leaseSeconds } from './deps.ts';
+import { mayConcern } from './may-concern.ts';
 import type { DispatchOutcome } from './metrics.ts';
 import {
   describeUnwatched,
   namedBranches,
   nameOfBranch,
+  namesNobody,
   type PushDelivery,
   readClaimed,
 } from './read-claimed.ts';
@@ -36,6 +39,7 @@ export interface BodyReader {
   /** @param onFollowed told as soon as some are found, while others are still being read */
   read(
     leased: readonly DueDelivery[],
+    repositories: FollowedRepositories,
     onFollowed: (pushes: readonly FollowedPush[]) => void,
   ): Promise<void>;
 }
@@ -43,10 +47,11 @@ export interface BodyReader {
 export function createBodyReader(deps: DispatchDeps): BodyReader {
   const oneAtATime = createTurns();
   return {
-    async read(leased, onFollowed) {
+    async read(leased, repositories, onFollowed) {
+      const small = { bytesMax: smallBytesMax, repositories };
       const large: DueDelivery[] = [];
       for (let from = 0; from < leased.length; from += sliceMax) {
-        const found = await readOrHalve(deps, leased.slice(from, from + sliceMax), smallBytesMax);
+        const found = await readOrHalve(deps, leased.slice(from, from + sliceMax), small);
         large.push(...found.large);
         onFollowed(found.followed);
       }
@@ -54,7 +59,7 @@ export function createBodyReader(deps: DispatchDeps): BodyReader {
       await release(deps, large.slice(largePerClaim));
       await oneAtATime(async () => {
         for (const due of large.slice(0, largePerClaim)) {
-          onFollowed(await readLarge(deps, due));
+          onFollowed(await readLarge(deps, due, repositories));
         }
       });
     },
@@ -62,14 +67,18 @@ export function createBodyReader(deps: DispatchDeps): BodyReader {
 }
 
 /** Parsing takes the whole process: afterwards it is somebody else's for as long. */
-async function readLarge(deps: DispatchDeps, due: DueDelivery): Promise<readonly FollowedPush[]> {
+async function readLarge(
+  deps: DispatchDeps,
+  due: DueDelivery,
+  repositories: FollowedRepositories,
+): Promise<readonly FollowedPush[]> {
   const { store, clock } = deps;
   await store.system('worker', async (tx) => {
     await commitWithoutWaiting(tx);
     await extendLeases(tx, [due.id], clock.now().add({ seconds: leaseSeconds }));
   });
   const beganMs = clock.monotonicMs();
-  const { followed } = await readOrHalve(deps, [due], largestBytes);
+  const { followed } = await readOrHalve(deps, [due], { bytesMax: largestBytes, repositories });
   await clock.sleep(clock.monotonicMs() - beganMs);
   return followed;
 }
@@ -81,10 +90,10 @@ async function readLarge(deps: DispatchDeps, due: DueDelivery): Promise<readonly
 async function readOrHalve(
   deps: DispatchDeps,
   slice: readonly DueDelivery[],
-  bytesMax: number,
+  options: ReadOptions,
 ): Promise<SliceReading> {
   try {
-    return await readSlice(deps, slice, bytesMax);
+    return await readSlice(deps, slice, options);
   } catch (thrown) {
     const fault = toFault(thrown);
     if (fault.retryable || slice.length === 1) {
@@ -92,13 +101,19 @@ async function readOrHalve(
       return { followed: [], large: [] };
     }
     const middle = Math.ceil(slice.length / 2);
-    const first = await readOrHalve(deps, slice.slice(0, middle), bytesMax);
-    const second = await readOrHalve(deps, slice.slice(middle), bytesMax);
+    const first = await readOrHalve(deps, slice.slice(0, middle), options);
+    const second = await readOrHalve(deps, slice.slice(middle), options);
     return {
       followed: [...first.followed, ...second.followed],
       large: [...first.large, ...second.large],
     };
   }
+}
+
+interface ReadOptions {
+  /** Larger bodies are left for later. */
+  readonly bytesMax: number;
+  readonly repositories: FollowedRepositories;
 }
 
 interface SliceReading {
@@ -112,12 +127,12 @@ type Ended = DeliveryEnd & { readonly due: DueDelivery; readonly kind: DispatchO
 async function readSlice(
   deps: DispatchDeps,
   slice: readonly DueDelivery[],
-  bytesMax: number,
+  options: ReadOptions,
 ): Promise<SliceReading> {
   const claimedMs = deps.clock.monotonicMs();
   const { ended, ...found } = await deps.store.system('worker', async (tx) => {
     await commitWithoutWaiting(tx);
-    const bodies = await readDeliveryBodies(tx, slice, bytesMax);
+    const bodies = await readDeliveryBodies(tx, slice, options.bytesMax);
     const byId = new Map(bodies.map((body) => [body.id, body]));
     const large: DueDelivery[] = [];
     const ends: Ended[] = [];
@@ -128,7 +143,13 @@ async function readSlice(
         large.push(due);
         continue;
       }
-      const reading = readClaimed(due, stored?.body ?? null);
+      const body = stored?.body ?? null;
+      const keys = options.repositories.get(due.organizationId) ?? null;
+      if (body !== null && !mayConcern(body, keys)) {
+        ends.push(endOf(due, namesNobody, 'unwatched'));
+        continue;
+      }
+      const reading = readClaimed(due, body);
       if (reading.kind === 'push') pushes.push(reading.push);
       else ends.push(endOf(due, reading.reason, 'ignored'));
     }

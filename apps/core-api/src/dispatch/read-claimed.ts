@@ -30,7 +30,7 @@ export type ClaimedReading =
  */
 export function ignoredUnread(
   { provider, event, organizationId }: DueDelivery,
-  building: ReadonlySet<OrganizationId>,
+  building: ReadonlyMap<OrganizationId, unknown>,
 ): string | null {
   if (provider === null) return 'The webhook was deleted before this was handled.';
   const reason = ignoredByEvent(provider, event);
@@ -68,6 +68,9 @@ export function namedBranches({
     repositoryKeys.map((key) => ({ organizationId, repositoryKey: key, branch })),
   );
 }
+
+/** What is said where the bytes of the body tell enough (see `mayConcern`). */
+export const namesNobody = 'It names no repository that a service follows.';
 
 /** One order everywhere, so that two dispatchers never wait for each other. */
 export function nameOfBranch({

@@ -14,7 +14,7 @@ import { toFault } from '@pilotfish/kernel';
 import type { DueDelivery } from '@pilotfish/store';
 import { answerGroup, type FollowedPush, release } from '../dispatch/answer-group.ts';
 import { createBranchLines } from '../dispatch/branch-lines.ts';
-import { createClaimer } from '../dispatch/claim-due.ts';
+import { createClaimer, type FollowedRepositories } from '../dispatch/claim-due.ts';
 import type { DispatchDeps } from '../dispatch/deps.ts';
 import { createDispatchMetrics } from '../dispatch/metrics.ts';
 import { createBodyReader, lineOf } from '../dispatch/read-bodies.ts';
@@ -105,11 +105,14 @@ export function createDispatcher(deps: DispatchDeps, onRoom: () => void): Dispat
     for (const [line, group] of Map.groupBy(pushes, lineOf)) lines.add(line, group);
   }
 
-  async function handleSuspect(due: DueDelivery): Promise<void> {
+  async function handleSuspect(
+    due: DueDelivery,
+    repositories: FollowedRepositories,
+  ): Promise<void> {
     suspectInHand = true;
     try {
       const found: FollowedPush[] = [];
-      await reader.read([due], (pushes) => void found.push(...pushes));
+      await reader.read([due], repositories, (pushes) => void found.push(...pushes));
       if (found.length > 0) await answer(found);
     } finally {
       suspectInHand = false;
@@ -119,9 +122,9 @@ export function createDispatcher(deps: DispatchDeps, onRoom: () => void): Dispat
   return {
     async step() {
       const options = { takesSuspect: !suspectInHand, except: lines.full() };
-      const { leased, suspect, hadWork } = await claimer.claim(options);
-      await reader.read(leased, queue);
-      if (suspect !== null) await handleSuspect(suspect);
+      const { leased, suspect, followed, hadWork } = await claimer.claim(options);
+      await reader.read(leased, followed, queue);
+      if (suspect !== null) await handleSuspect(suspect, followed);
       return hadWork;
     },
     settled: lines.settled,

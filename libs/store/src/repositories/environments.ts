@@ -114,15 +114,26 @@ export async function listFollowedBranches(
       and s.repository_key = b.repository_key and s.branch = b.branch and s.deleted_at is null)`);
 }
 
-/** Those of the organizations that have a service from Git. */
-export async function listBuildingOrganizations(
+/** Beyond so many it costs more to look for each than to read what was sent. */
+const repositoriesMax = 16;
+
+/**
+ * Those of the organizations that have a service from Git, with the keys of the repositories that
+ * are followed; null where these are too many to look for one by one.
+ */
+export async function listFollowedRepositories(
   tx: SystemTransaction<'worker'>,
   organizations: readonly OrganizationId[],
-): Promise<ReadonlySet<OrganizationId>> {
-  if (organizations.length === 0) return new Set();
-  const rows = await tx.db.execute<{ id: OrganizationId }>(sql`
-    select o.id from unnest(${sql.param(organizations)}::uuid[]) as o (id)
-    where exists (select from ${services} s where s.organization_id = o.id
-      and s.repository_key is not null and s.deleted_at is null)`);
-  return new Set(rows.map(({ id }) => id));
+): Promise<ReadonlyMap<OrganizationId, readonly string[] | null>> {
+  if (organizations.length === 0) return new Map();
+  const rows = await tx.db.execute<{ id: OrganizationId; keys: string[] }>(sql`
+    select o.id, array(select distinct s.repository_key from ${services} s
+      where s.organization_id = o.id and s.repository_key is not null and s.deleted_at is null
+      limit ${repositoriesMax + 1}) as keys
+    from unnest(${sql.param(organizations)}::uuid[]) as o (id)`);
+  return new Map(
+    rows
+      .filter(({ keys }) => keys.length > 0)
+      .map(({ id, keys }) => [id, keys.length > repositoriesMax ? null : keys]),
+  );
 }
