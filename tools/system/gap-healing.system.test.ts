@@ -9,7 +9,7 @@ import { callApi } from './src/api.ts';
 import { createEnvironments, type TrackedEnvironment } from './src/environments.ts';
 import { type GitHost, startGitHost } from './src/git-host.ts';
 import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
-import { createKiller } from './src/killer.ts';
+import { holdDown } from './src/killer.ts';
 import { readLedger } from './src/ledger.ts';
 import { seededRandom } from './src/random.ts';
 import { scale } from './src/scale.ts';
@@ -85,21 +85,6 @@ async function measureMs(environment: TrackedEnvironment, deadlineMs: number): P
   return Math.round(systemClock.monotonicMs() - startMs);
 }
 
-/** Kills every copy of the gateway as soon as the runner has started it, until told to stop. */
-function holdGatewayDown(): { release(): Promise<void> } {
-  const killer = createKiller(platform, seededRandom());
-  let isHeld = true;
-  const holding = (async () => {
-    while (isHeld) await killer.strike('webhook-gateway');
-  })();
-  return {
-    async release() {
-      isHeld = false;
-      await holding;
-    },
-  };
-}
-
 async function healedPushes(): Promise<number> {
   const text = await (await fetch(`${platform.connection.apiUrl}/metrics`)).text();
   return Number(/^pilotfish_healed_pushes_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
@@ -126,7 +111,7 @@ test('with webhooks dropped and the gateway down, every head is live within a mi
     await systemClock.sleep(spacingMs);
   }
   expect(refused).toBe(0);
-  const gateway = holdGatewayDown();
+  const gateway = holdDown(platform, 'webhook-gateway');
   const beganMs = systemClock.monotonicMs();
   for (let index = 0; index < pushesDown; index += 1) {
     await push(index);

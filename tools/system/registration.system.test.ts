@@ -5,6 +5,7 @@ import { callApi } from './src/api.ts';
 import { officialClients } from './src/clients.ts';
 import { type GitHost, startGitHost } from './src/git-host.ts';
 import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
+import { holdDown } from './src/killer.ts';
 import { cloneRepository, type WorkingCopy } from './src/repository.ts';
 import { scale } from './src/scale.ts';
 
@@ -117,4 +118,29 @@ test('a rotated secret reaches the provider without a lost delivery, core-api ki
   expect(refused).toEqual([]);
   expect(hook.attempts.length).toBeGreaterThan(2 * deliveries);
   expect(provider.repository(path).hooks).toHaveLength(1);
+});
+
+test('what the provider could not deliver while the gateway was down is sent again, and taken', async () => {
+  const hook = await onlyHook();
+  const [sha = ''] = provider.repository(path).branches.values();
+  const gateway = holdDown(platform, 'webhook-gateway');
+  // Of the first that fails the gateway may have died between storing and answering it.
+  await eventually('the gateway is down', 30_000, async () => {
+    await provider.push(path, 'main', sha);
+    return hook.attempts.slice(-2).every(({ status }) => status === null);
+  });
+  await gateway.release();
+  const failed = hook.attempts.filter(({ status }) => status === null).map((one) => one.eventId);
+  const list = `/incomingWebhook/${new URL(hook.url).pathname.split('/').at(-1)}/delivery`;
+  // Asked once a minute, and again where the gateway was not back yet.
+  await eventually('what failed is in the inbox', 150_000, async () => {
+    const { results } = await callApi<{ results: { provider_delivery_id: string }[] }>(
+      platform.connection,
+      'GET',
+      list,
+    );
+    const stored = new Set(results.map((one) => one.provider_delivery_id));
+    return failed.every((eventId) => stored.has(eventId));
+  });
+  expect(hook.attempts.filter((one) => one.isRedelivery && one.status === 202)).not.toEqual([]);
 });

@@ -30,6 +30,21 @@ export function createKiller(platform: Platform, random: () => number): Killer {
   };
 }
 
+/** Kills every replica of a point as soon as the runner has started it, until it is released. */
+export function holdDown(platform: Platform, point: string): { release(): Promise<void> } {
+  const killer = createKiller(platform, () => 0);
+  let isHeld = true;
+  const holding = (async () => {
+    while (isHeld) await killer.strike(point);
+  })();
+  return {
+    async release() {
+      isHeld = false;
+      await holding;
+    },
+  };
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

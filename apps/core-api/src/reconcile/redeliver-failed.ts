@@ -23,9 +23,11 @@ import { systemContext } from '../executions/system-context.ts';
 import type { ReconcileDeps } from './deps.ts';
 
 const intervalMs = 60_000;
-/** Longer than all of a look's requests may take: ten pages and twenty attempts would be rare. */
-const leaseSeconds = 120;
-const timeoutMs = 100_000;
+/** Of one look, and for how long a dead process keeps others from the next. */
+const timeoutMs = 40_000;
+const leaseSeconds = 45;
+/** Nothing more is asked for after so long: a receiver that hangs takes ten seconds each time. */
+const askingMsMax = 15_000;
 /** A look that fails, and an attempt that does not arrive. */
 const lookBackoff = { firstDelayMs: intervalMs, delayMsMax: 30 * 60_000 };
 const requestBackoff = { firstDelayMs: intervalMs, delayMsMax: 5 * 60_000 };
@@ -124,7 +126,9 @@ async function look(
   if (!found.isComplete) {
     logger.warn({ repositoryKey }, 'a provider lists more deliveries than are looked at');
   }
+  const startMs = clock.monotonicMs();
   for (const missing of due) {
+    if (clock.monotonicMs() - startMs > askingMsMax) break;
     await ask(deps, context, { provider, path, hookId, missing }, counts, signal);
   }
 }
