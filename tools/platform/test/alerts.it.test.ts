@@ -41,6 +41,8 @@ test('Prometheus takes the rules, and every expression of the dashboard', async 
       packageName: 'prometheus',
     });
   } catch (error) {
+    // There a check that is left out would be one that nobody knows to be missing.
+    if (process.env.CI) throw error;
     return context.skip(`promtool is not to be had: ${toFault(error).detail}`);
   }
   const folder = mkdtempSync(join(tmpdir(), 'pilotfish-rules-'));
