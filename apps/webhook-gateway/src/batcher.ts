@@ -28,6 +28,8 @@ export interface Batcher<Item, Result> {
 interface Entry<Item, Result> {
   readonly item: Item;
   readonly addedMs: number;
+  /** True once it was answered because it took too long. */
+  isLate: boolean;
   resolve(result: Result): void;
   reject(error: unknown): void;
 }
@@ -43,91 +45,72 @@ const lookEveryMs = 250;
 export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
 ): Batcher<Item, Result> {
-  const { clock, inFlightMax, onOver, ownerOf, bytesOf } = options;
+  const { clock, inFlightMax, onOver, ownerOf, bytesOf, answerMsMax } = options;
   const queue = createFairQueue<Entry<Item, Result>>({
     ...options,
     ownerOf: ({ item }) => ownerOf(item),
     bytesOf: ({ item }) => bytesOf(item),
   });
-  const overdue = createDeadline<Entry<Item, Result>>(options);
   const idleListeners: (() => void)[] = [];
-  let inFlight = 0;
+  /** One place per batch at work. */
+  const running: (readonly Entry<Item, Result>[] | null)[] = Array(inFlightMax).fill(null);
+  let isLooking = false;
+
+  const isIdle = () => queue.size() === 0 && running.every((batch) => batch === null);
 
   function flush(): void {
-    while (inFlight < inFlightMax && queue.size() > 0) {
+    for (;;) {
+      const place = running.indexOf(null);
+      if (place === -1 || queue.size() === 0) return;
       const batch = queue.takeBatch();
-      inFlight += 1;
+      running[place] = batch;
       void runBatch(batch, options).then(() => {
-        inFlight -= 1;
-        for (const entry of batch) {
-          overdue.forget(entry);
-          onOver?.(entry.item);
-        }
+        running[place] = null;
+        for (const { item } of batch) onOver?.(item);
         flush();
-        if (inFlight === 0 && queue.size() === 0) {
-          for (const listener of idleListeners.splice(0)) listener();
-        }
+        if (isIdle()) for (const listener of idleListeners.splice(0)) listener();
       });
     }
   }
 
-  return {
-    add: (item) =>
-      new Promise<Result>((resolve, reject) => {
-        const entry = { item, addedMs: clock.monotonicMs(), resolve, reject };
-        try {
-          queue.push(entry);
-        } catch (error) {
-          onOver?.(item);
-          throw error;
-        }
-        overdue.watch(entry);
-        flush();
-      }),
-    waiting: () => queue.size(),
-    idle() {
-      if (inFlight === 0 && queue.size() === 0) return Promise.resolve();
-      return new Promise((resolve) => idleListeners.push(resolve));
-    },
-  };
-}
-
-interface Overdue {
-  readonly addedMs: number;
-  reject(error: unknown): void;
-}
-
-/** Rejects what is not answered in time. One look for all: a timer per item would cost more than it. */
-function createDeadline<Entry extends Overdue>(options: {
-  readonly clock: Clock;
-  readonly answerMsMax: number;
-}) {
-  const { clock, answerMsMax } = options;
-  const unanswered = new Set<Entry>();
-  let isLooking = false;
-
-  async function look(): Promise<void> {
+  /** One look for all: a timer per item would cost more than all that is done with it. */
+  async function watchAnswers(): Promise<void> {
     isLooking = true;
-    while (unanswered.size > 0) {
+    while (!isIdle()) {
       await clock.sleep(lookEveryMs);
       const addedBeforeMs = clock.monotonicMs() - answerMsMax;
-      for (const entry of unanswered) {
-        // Oldest first: who comes behind is younger.
-        if (entry.addedMs > addedBeforeMs) break;
-        unanswered.delete(entry);
-        entry.reject(new Fault('unavailable', 'The delivery could not be stored in time'));
+      for (const batch of [...running, queue.waiting()]) {
+        for (const entry of batch ?? []) answerLate(entry, addedBeforeMs);
       }
     }
     isLooking = false;
   }
 
   return {
-    watch(entry: Entry) {
-      unanswered.add(entry);
-      if (!isLooking) void look();
+    add: (item) =>
+      new Promise<Result>((resolve, reject) => {
+        const addedMs = clock.monotonicMs();
+        try {
+          queue.push({ item, addedMs, isLate: false, resolve, reject });
+        } catch (error) {
+          onOver?.(item);
+          throw error;
+        }
+        if (!isLooking) void watchAnswers();
+        flush();
+      }),
+    waiting: () => queue.size(),
+    idle() {
+      if (isIdle()) return Promise.resolve();
+      return new Promise((resolve) => idleListeners.push(resolve));
     },
-    forget: (entry: Entry) => unanswered.delete(entry),
   };
+}
+
+function answerLate(entry: Entry<unknown, never>, addedBeforeMs: number): void {
+  if (entry.isLate || entry.addedMs > addedBeforeMs) return;
+  entry.isLate = true;
+  entry.reject(new Fault('unavailable', 'The delivery could not be stored in time'));
 }
 
 /** Settles every entry; never rejects. */
