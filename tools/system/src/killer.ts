@@ -22,7 +22,7 @@ export function createKiller(platform: Platform, random: () => number): Killer {
         const pids = (await platform.reload()).processes[point] ?? [];
         return pids.length > 0 && pids.every(isAlive) ? pids : undefined;
       });
-      for (const pid of victims) process.kill(pid, 'SIGKILL');
+      for (const pid of victims) kill(pid);
       hits[point] = (hits[point] ?? 0) + 1;
     },
     hits: () => hits,
@@ -43,6 +43,15 @@ export function holdDown(platform: Platform, point: string): { release(): Promis
       await holding;
     },
   };
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It ended by itself since it was looked for: it is as dead as it was to be.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function isAlive(pid: number): boolean {
