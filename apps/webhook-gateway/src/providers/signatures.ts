@@ -30,16 +30,24 @@ export function headerOf(headers: RequestHeaders, name: string): string | null {
 /** No HMAC-SHA-256 of anything that one could find: stands in for a signature that is none. */
 const impossible = Buffer.alloc(32);
 
-/** What a refusal costs at least: as much as the two secrets of a rotation, and as a token does. */
-const refusal = { bodyHashes: 2, tokenHashes: 1 };
+/**
+ * What every refusal comes to: as many bodies hashed and compared as the two secrets of a rotation
+ * ask for, and a token hashed once and compared as often.
+ */
+const refusal = { bodies: 2, tokenHashes: 1, tokens: 2 };
 const nobodysKey = createSecretKey(randomBytes(32));
 
-/** Hashes in vain what this refusal has hashed less than another one would. */
+/** Does in vain what this refusal has not done and another one would have. */
 function refused(request: SignedRequest, done: Partial<typeof refusal>): false {
-  for (let count = done.bodyHashes ?? 0; count < refusal.bodyHashes; count += 1) {
-    createHmac('sha256', nobodysKey).update(request.body).digest();
+  for (let count = done.bodies ?? 0; count < refusal.bodies; count += 1) {
+    constantTimeEqual(impossible, createHmac('sha256', nobodysKey).update(request.body).digest());
   }
-  for (let count = done.tokenHashes ?? 0; count < refusal.tokenHashes; count += 1) sha256('');
+  let hash: Uint8Array = impossible;
+  for (let count = done.tokenHashes ?? 0; count < refusal.tokenHashes; count += 1)
+    hash = sha256('');
+  for (let count = done.tokens ?? 0; count < refusal.tokens; count += 1) {
+    constantTimeEqual(impossible, hash);
+  }
   return false;
 }
 
@@ -57,8 +65,8 @@ export function hasHexSignature(
     const expected = createHmac('sha256', textKey).update(request.body).digest();
     if (constantTimeEqual(given, expected)) matches = true;
   }
-  const { length: bodyHashes } = request.secrets;
-  return (matches && wellFormed) || refused(request, { bodyHashes });
+  const { length: bodies } = request.secrets;
+  return (matches && wellFormed) || refused(request, { bodies });
 }
 
 /** The secret itself as a header. Hashed first, so that not even its length can be measured. */
@@ -68,7 +76,8 @@ export function hasSecretToken(request: SignedRequest, token: string | null): bo
   for (const { textHash } of request.secrets) {
     if (constantTimeEqual(given, textHash)) matches = true;
   }
-  return (matches && token !== null) || refused(request, { tokenHashes: 1 });
+  const { length: tokens } = request.secrets;
+  return (matches && token !== null) || refused(request, { tokenHashes: 1, tokens });
 }
 
 /** How far a Standard Webhooks timestamp may be from our clock, in either direction. */
@@ -101,7 +110,7 @@ export function hasStandardSignature(request: SignedRequest): boolean {
     }
   }
   const isTaken = matches && id !== '' && isTimely(timestamp, now);
-  return isTaken || refused(request, { bodyHashes: secrets.length });
+  return isTaken || refused(request, { bodies: secrets.length });
 }
 
 /** The tolerance is what keeps a recorded delivery from being played back later. */
