@@ -5,13 +5,18 @@
  */
 import { below, hex, pick, type Random } from './random.ts';
 
-const words = [
-  'cache', 'deploy', 'worker', 'router', 'session', 'schema', 'client', 'server', 'index', 'queue',
-  'stream', 'retry', 'limit', 'token', 'header', 'buffer', 'parser', 'config', 'layout', 'render',
-  'payment', 'invoice', 'account', 'report', 'search', 'filter', 'export', 'import', 'upload',
-  'preview', 'branch', 'release', 'metric', 'trace', 'health', 'backup', 'restore', 'migrate',
-  'fix', 'add', 'remove', 'rename', 'handle', 'avoid', 'allow', 'when', 'before', 'without', 'for',
-] as const; // biome-ignore format: a list of words
+/** A list as text, because that is how a list of words is read. */
+function wordsOf(text: string): readonly [string, ...string[]] {
+  const [first = '', ...others] = text.trim().split(/\s+/);
+  return [first, ...others];
+}
+
+const words = wordsOf(`
+  cache deploy worker router session schema client server index queue stream retry limit token
+  header buffer parser config layout render payment invoice account report search filter export
+  import upload preview branch release metric trace health backup restore migrate fix add remove
+  rename handle avoid allow when before without for
+`);
 const folders = ['src', 'lib', 'test', 'docs', 'apps/web', 'apps/api', 'packages/core'] as const;
 const endings = ['.ts', '.tsx', '.go', '.md', '.json', '.test.ts', '.sql', '.yaml'] as const;
 
@@ -24,10 +29,10 @@ function timeOf(random: Random): string {
   return at.toString({ smallestUnit: 'second' });
 }
 
-const userLinks = [
-  'followers', 'following{/other_user}', 'gists{/gist_id}', 'starred{/owner}{/repo}',
-  'subscriptions', 'orgs', 'repos', 'events{/privacy}', 'received_events',
-] as const; // biome-ignore format: a list of words
+const userLinks = wordsOf(`
+  followers following{/other_user} gists{/gist_id} starred{/owner}{/repo} subscriptions orgs
+  repos events{/privacy} received_events
+`);
 
 function userOf(random: Random, login: string) {
   const id = 1_000_000 + below(random, 9e7);
@@ -47,16 +52,15 @@ function userOf(random: Random, login: string) {
   };
 }
 
-const repositoryLinks = [
-  'forks', 'keys{/key_id}', 'collaborators{/collaborator}', 'teams', 'hooks',
-  'issues/events{/number}', 'events', 'assignees{/user}', 'branches{/branch}', 'tags',
-  'git/blobs{/sha}', 'git/tags{/sha}', 'git/refs{/sha}', 'git/trees{/sha}', 'statuses/{sha}',
-  'languages', 'stargazers', 'contributors', 'subscribers', 'subscription', 'commits{/sha}',
-  'git/commits{/sha}', 'comments{/number}', 'issues/comments{/number}', 'contents/{+path}',
-  'compare/{base}...{head}', 'merges', '{archive_format}{/ref}', 'downloads', 'issues{/number}',
-  'pulls{/number}', 'milestones{/number}', 'notifications{?since,all,participating}',
-  'labels{/name}', 'releases{/id}', 'deployments',
-] as const; // biome-ignore format: a list of words
+const repositoryLinks = wordsOf(`
+  forks keys{/key_id} collaborators{/collaborator} teams hooks issues/events{/number} events
+  assignees{/user} branches{/branch} tags git/blobs{/sha} git/tags{/sha} git/refs{/sha}
+  git/trees{/sha} statuses/{sha} languages stargazers contributors subscribers subscription
+  commits{/sha} git/commits{/sha} comments{/number} issues/comments{/number} contents/{+path}
+  compare/{base}...{head} merges {archive_format}{/ref} downloads issues{/number} pulls{/number}
+  milestones{/number} notifications{?since,all,participating} labels{/name} releases{/id}
+  deployments
+`);
 
 function repositoryOf(random: Random, login: string, name: string) {
   const id = 100_000_000 + below(random, 8e8);
