@@ -1,4 +1,5 @@
 /** A private repository at a provider, with nothing entered there by hand: only a token is handed over. */
+import { postDelivery } from '@pilotfish/testing';
 import { type FakeGitProvider, fakeGitProvider } from '@pilotfish/testing/fake-git-provider';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { callApi } from './src/api.ts';
@@ -100,11 +101,19 @@ test('a rotated secret reaches the provider without a lost delivery, core-api ki
   const push = () => provider.push(path, 'main', sha);
   for (let n = 0; n < deliveries; n++) await push();
   const id = new URL(hook.url).pathname.split('/').at(-1);
-  const rotated = await callApi<{ secret: string }>(
-    platform.connection,
-    'POST',
-    `/incomingWebhook/${id}/rotate`,
-  );
+  const url = `/incomingWebhook/${id}/rotate`;
+  let isTold = false;
+  const rotating = callApi<{ secret: string }>(platform.connection, 'POST', url);
+  void rotating.finally(() => (isTold = true)).catch(() => undefined);
+  // Deliveries all the while, so that the gateway remembers the webhook as it was.
+  await eventually('the rotation is answered', 30_000, async () => {
+    await push();
+    return isTold;
+  });
+  const rotated = await rotating;
+  const { secret } = rotated;
+  const first = await postDelivery(hook.url, { provider: 'GITHUB', secret, body: '{}' });
+  expect(first.status).toBe(202);
   for (const pid of (await platform.reload()).processes['core-api'] ?? []) {
     process.kill(pid, 'SIGKILL');
   }

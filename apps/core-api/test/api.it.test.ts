@@ -6,7 +6,7 @@ import { tables } from '@pilotfish/store';
 import { eq } from 'drizzle-orm';
 import { expect, test } from 'vitest';
 import { keyPurposes } from '../src/identity.ts';
-import { type TestApi, testApi } from './api.ts';
+import { hurriedClock, type TestApi, testApi } from './api.ts';
 import { Scene } from './operations/scene.ts';
 
 function keyed(api: TestApi, url: string, body: unknown, key: string) {
@@ -229,7 +229,7 @@ test('a rollback restores the release and names the variables that differ', asyn
 });
 
 test('a rotated webhook keeps its previous secret for a day', async () => {
-  const api = await testApi();
+  const api = await testApi({ clock: hurriedClock });
   const id = await new Scene(api).webhook();
   const rotated = await api.post(`/incomingWebhook/${id}/rotate`);
   expect(rotated.body.secret).toMatch(/^whsec_/);

@@ -78,6 +78,12 @@ export interface TestApi {
   foreignToken(): Promise<string>;
 }
 
+/** For tests of what waits: no longer than a moment. */
+export const hurriedClock: Clock = {
+  ...systemClock,
+  sleep: (delayMs, signal) => systemClock.sleep(Math.min(delayMs, 20), signal),
+};
+
 export interface TestApiOptions {
   /** A real NATS; without it the bus dials where nobody listens, as when NATS is down. */
   readonly nats?: TestNats;

@@ -9,7 +9,7 @@ import {
   type KeepRegistrationsDeps,
   keepRegistrations,
 } from '../src/registrations/keep-registrations.ts';
-import { type TestApi, testApi } from './api.ts';
+import { hurriedClock, type TestApi, testApi } from './api.ts';
 import { Scene } from './operations/scene.ts';
 
 export const kinds: readonly FakeKind[] = ['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA'];
@@ -18,7 +18,7 @@ const metrics = createMetrics('test');
 const never = new AbortController().signal;
 
 export async function registrable(kind: FakeKind = 'GITHUB') {
-  const api = await testApi();
+  const api = await testApi({ clock: hurriedClock });
   const scene = new Scene(api);
   return { api, scene, ...(await scene.registrable(kind)) };
 }

@@ -51,6 +51,7 @@ async function makeDecoy(keys: KeyEncryption): Promise<HookSecrets> {
     secretVersion: 1,
     previousSecretCiphertext: null,
     previousSecretValidUntil: null,
+    nextSecretCiphertext: null,
   };
 }
 
@@ -61,18 +62,36 @@ async function openHook(row: HookSecrets, keys: KeyEncryption): Promise<Hook | n
     const binding = hookSecretBinding({ organizationId, incomingWebhookId, version });
     return signingSecret(await decryptValue(keys, ciphertext, binding));
   };
-  const { previousSecretCiphertext, previousSecretValidUntil: validUntil } = row;
   const currentSecret = await open(row.secretCiphertext, row.secretVersion);
-  const hasPrevious = previousSecretCiphertext !== null && validUntil !== null;
+  const second = secondOf(row);
   // Two are opened in any case: that one is under rotation cannot be told by a clock.
-  const other = hasPrevious
-    ? await open(previousSecretCiphertext, row.secretVersion - 1)
-    : await open(row.secretCiphertext, row.secretVersion);
+  const { ciphertext, version } = second ?? {
+    ciphertext: row.secretCiphertext,
+    version: row.secretVersion,
+  };
+  const secret = await open(ciphertext, version);
   return {
     id: incomingWebhookId,
     organizationId,
     provider: row.provider,
     currentSecret,
-    previous: hasPrevious ? { secret: other, validUntil } : null,
+    other: second && { secret, validUntil: second.validUntil },
   };
+}
+
+interface Second {
+  readonly ciphertext: Uint8Array;
+  readonly version: number;
+  readonly validUntil: Temporal.Instant | null;
+}
+
+/** A rotation begins only when the secret before the last one is over: there are never three. */
+function secondOf(row: HookSecrets): Second | null {
+  const { secretVersion, previousSecretCiphertext, nextSecretCiphertext } = row;
+  if (nextSecretCiphertext !== null) {
+    return { ciphertext: nextSecretCiphertext, version: secretVersion + 1, validUntil: null };
+  }
+  const validUntil = row.previousSecretValidUntil;
+  if (previousSecretCiphertext === null || validUntil === null) return null;
+  return { ciphertext: previousSecretCiphertext, version: secretVersion - 1, validUntil };
 }

@@ -67,6 +67,26 @@ test('an answer counts from its question on', async () => {
   await answer();
 });
 
+test('whoever comes two seconds after a question does not get its answer', async () => {
+  const { cache, asked, turn, rotate } = newCache();
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  const early = cache.find(id);
+  rotate();
+  turn(1999);
+  expect(cache.find(id)).toBe(early);
+  turn(1);
+  const late = cache.find(id);
+  expect(late).not.toBe(early);
+  // Lookups are made one after the other.
+  for (let n = 0; n < 2; n += 1) {
+    asked.shift()?.();
+    await settle();
+  }
+  expect(await early).toMatchObject({ currentSecret: 'first' });
+  expect(await late).toMatchObject({ currentSecret: 'second' });
+  expect(cache.find(id)).toMatchObject({ currentSecret: 'second' });
+});
+
 test('an id that cannot be one is not asked for', () => {
   const { cache, asked } = newCache();
   expect(cache.find('no-uuid')).toBeNull();

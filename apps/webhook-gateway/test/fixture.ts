@@ -19,20 +19,27 @@ export async function makeHook({ sql }: TestDatabase, provider: Provider): Promi
   return await insertHook(sql, hookKey, provider);
 }
 
-/** A rotation as core-api does it; answers the new secret. */
-export async function rotate(
-  { sql }: TestDatabase,
-  hook: TestHook,
-  previousValidUntil: Temporal.Instant,
-): Promise<string> {
+/** The first step of a rotation as core-api does it; answers the new secret. */
+export async function prepareSecret({ sql }: TestDatabase, hook: TestHook): Promise<string> {
   const secret = newHookSecret();
   const { id: incomingWebhookId, organizationId } = hook;
   const binding = hookSecretBinding({ organizationId, incomingWebhookId, version: 2 });
   const ciphertext = Buffer.from(await encryptValue(keys, secret, binding));
-  await sql`update incoming_webhooks set secret_version = 2,
-    previous_secret_ciphertext = secret_ciphertext, secret_ciphertext = ${ciphertext},
-    previous_secret_valid_until = ${previousValidUntil.toString()} where id = ${hook.id}`;
+  await sql`update incoming_webhooks set next_secret_ciphertext = ${ciphertext}
+    where id = ${hook.id}`;
   return secret;
+}
+
+/** The second step. */
+export async function rotate(
+  { sql }: TestDatabase,
+  hook: TestHook,
+  previousValidUntil: Temporal.Instant,
+): Promise<void> {
+  await sql`update incoming_webhooks set secret_version = 2,
+    previous_secret_ciphertext = secret_ciphertext, secret_ciphertext = next_secret_ciphertext,
+    next_secret_ciphertext = null,
+    previous_secret_valid_until = ${previousValidUntil.toString()} where id = ${hook.id}`;
 }
 
 export interface TestGateway {

@@ -179,9 +179,13 @@ test('whether a webhook is under rotation cannot be told: every refusal hashes t
 
 test('the first look at a webhook takes as long whether it exists, is under rotation, or neither', async () => {
   const keys = keyEncryptionOf(hookKey);
-  const [known, rotating, unknown] = [newId(), newId(), newId()] as IncomingWebhookId[];
+  const ids = [newId(), newId(), newId(), newId()] as const;
+  const [known, rotating, rotated, unknown] = ids as unknown as IncomingWebhookId[];
   const organizationId = newId<OrganizationId>();
-  const rowOf = async (id: IncomingWebhookId, isRotating: boolean): Promise<HookSecrets> => {
+  const rowOf = async (
+    id: IncomingWebhookId,
+    state: 'settled' | 'rotating' | 'rotated',
+  ): Promise<HookSecrets> => {
     const seal = (version: number) =>
       encryptValue(
         keys,
@@ -194,13 +198,15 @@ test('the first look at a webhook takes as long whether it exists, is under rota
       provider: 'GITHUB',
       secretCiphertext: await seal(2),
       secretVersion: 2,
-      previousSecretCiphertext: isRotating ? await seal(1) : null,
-      previousSecretValidUntil: isRotating ? now.add({ hours: 1 }) : null,
+      previousSecretCiphertext: state === 'rotated' ? await seal(1) : null,
+      previousSecretValidUntil: state === 'rotated' ? now.add({ hours: 1 }) : null,
+      nextSecretCiphertext: state === 'rotating' ? await seal(3) : null,
     };
   };
   const rows = new Map([
-    [known, await rowOf(known!, false)],
-    [rotating, await rowOf(rotating!, true)],
+    [known, await rowOf(known!, 'settled')],
+    [rotating, await rowOf(rotating!, 'rotating')],
+    [rotated, await rowOf(rotated!, 'rotated')],
   ]);
   // What the database does besides is its own: only what follows its answer is ours to even out.
   const inbox = { findHook: async (id: IncomingWebhookId) => rows.get(id) ?? null };
@@ -217,6 +223,7 @@ test('the first look at a webhook takes as long whether it exists, is under rota
   for (const pair of [
     [known!, unknown!],
     [rotating!, known!],
+    [rotated!, known!],
   ] as const) {
     const compared = await compareTimes(
       [sample(pair[0]), sample(pair[1])],

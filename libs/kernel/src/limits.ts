@@ -12,4 +12,9 @@ export const limits = {
   payloadRetentionDays: 30,
   /** Of deliveries, by which a repeat is recognised; unless the operator sets another. */
   deliveryRetentionDays: 90,
+  /**
+   * A delivery is verified with a webhook as it was so long before it arrived, at the most. A new
+   * secret is told to nobody before it has counted for longer than that.
+   */
+  webhookMemoryMs: 2000,
 } as const;

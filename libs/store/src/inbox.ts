@@ -56,6 +56,7 @@ export interface HookSecrets {
   readonly secretVersion: number;
   readonly previousSecretCiphertext: Uint8Array | null;
   readonly previousSecretValidUntil: Temporal.Instant | null;
+  readonly nextSecretCiphertext: Uint8Array | null;
 }
 
 export interface Inbox {

@@ -2,7 +2,7 @@ import type { DeliveryExecution, IncomingWebhookDelivery } from '@pilotfish/cont
 import { messages } from '@pilotfish/contracts';
 import type { IncomingWebhook } from '@pilotfish/contracts/http';
 import { newHookSecret } from '@pilotfish/crypto';
-import { Fault, type IncomingWebhookId, newId } from '@pilotfish/kernel';
+import { type IncomingWebhookId, newId } from '@pilotfish/kernel';
 import {
   appendAudit,
   type DeliveryRow,
@@ -12,19 +12,16 @@ import {
   insertReplay,
   listIncomingWebhooks,
   listStartedExecutions,
-  lockIncomingWebhook,
   type TenantTransaction,
   updateIncomingWebhook,
 } from '@pilotfish/store';
 import type { ApiDeps, Handlers } from '../api/call.ts';
 import { assertBelow, quotas } from '../api/quotas.ts';
 import { encryptHookSecret } from '../handlers/hook-secret-text.ts';
+import { lockOwnWebhook, prepareSecret, rotateTo } from '../handlers/rotate-webhook.ts';
 import { serviceUrl } from '../handlers/service-url.ts';
 import { summaryWire } from './deliveries.ts';
 import { instantText, timesOf } from './wire.ts';
-
-/** How long the secret before a rotation still counts: time to change it at the provider. */
-const previousSecretHours = 24;
 
 function webhookWire(
   row: IncomingWebhookRow,
@@ -66,26 +63,6 @@ async function deliveryWire(
     }),
   );
   return { ...summaryWire(row), executions };
-}
-
-/** The managed one is nobody's to delete: pushes to the built-in Git host come through it. */
-async function lockOwnWebhook(
-  tx: TenantTransaction,
-  id: IncomingWebhookId,
-): Promise<IncomingWebhookRow> {
-  const row = await lockIncomingWebhook(tx, id);
-  if (row.managed) throw new Fault('conflict', 'This webhook belongs to the built-in Git host');
-  return row;
-}
-
-/** Two secrets are kept: with a third, the one that was promised to count would be dropped. */
-function assertNoPreviousSecret(row: IncomingWebhookRow, now: Temporal.Instant): void {
-  const until = row.previousSecretValidUntil;
-  if (until === null || Temporal.Instant.compare(until, now) <= 0) return;
-  throw new Fault(
-    'conflict',
-    `The secret was rotated before, and the one before that counts until ${instantText(until)}: rotate again after that, or make another webhook`,
-  );
 }
 
 export const incomingWebhookRoutes: Handlers<
@@ -140,25 +117,12 @@ export const incomingWebhookRoutes: Handlers<
     });
   },
 
-  async rotateIncomingWebhook({ params, write, now }, deps) {
-    const secret = newHookSecret();
+  async rotateIncomingWebhook({ params, context, write }, deps) {
+    const next = await prepareSecret(deps, context, params.incomingWebhookId);
     return await write(async (tx) => {
-      const before = await lockOwnWebhook(tx, params.incomingWebhookId);
-      assertNoPreviousSecret(before, now);
-      const version = before.secretVersion + 1;
-      const hook = { organizationId: tx.organizationId, incomingWebhookId: before.id, version };
-      const row = await updateIncomingWebhook(tx, now, before.id, {
-        secretCiphertext: await encryptHookSecret(deps.keys, secret, hook),
-        secretVersion: version,
-        previousSecretCiphertext: before.secretCiphertext,
-        previousSecretValidUntil: now.add({ hours: previousSecretHours }),
-      });
-      await appendAudit(tx, now, {
-        action: 'incoming_webhook.rotated',
-        targetKind: 'incoming_webhook',
-        targetId: row.id,
-      });
-      return { ...webhookWire(row, now, deps.urls), secret };
+      const now = deps.clock.now();
+      const row = await rotateTo(tx, now, next);
+      return { ...webhookWire(row, now, deps.urls), secret: next.secret };
     });
   },
 

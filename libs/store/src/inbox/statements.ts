@@ -86,7 +86,8 @@ export async function selectIds(
 }
 
 const selectHook = `select w.id, w.organization_id, w.provider, w.secret_ciphertext,
-    w.secret_version, w.previous_secret_ciphertext, w.previous_secret_valid_until
+    w.secret_version, w.previous_secret_ciphertext, w.previous_secret_valid_until,
+    w.next_secret_ciphertext
   from incoming_webhooks w join organizations o on o.id = w.organization_id
   where w.id = $1::uuid and w.deleted_at is null and o.deleted_at is null`;
 
@@ -98,6 +99,7 @@ interface HookRow {
   readonly secret_version: number;
   readonly previous_secret_ciphertext: Uint8Array | null;
   readonly previous_secret_valid_until: Date | null;
+  readonly next_secret_ciphertext: Uint8Array | null;
 }
 
 export async function findHook(
@@ -116,6 +118,7 @@ export async function findHook(
     previousSecretCiphertext: row.previous_secret_ciphertext,
     previousSecretValidUntil:
       until === null ? null : Temporal.Instant.fromEpochMilliseconds(until.getTime()),
+    nextSecretCiphertext: row.next_secret_ciphertext,
   };
 }
 

@@ -131,6 +131,7 @@ type WebhookChange = Partial<
     | 'secretVersion'
     | 'previousSecretCiphertext'
     | 'previousSecretValidUntil'
+    | 'nextSecretCiphertext'
     | 'deletedAt'
   >
 >;

@@ -83,6 +83,11 @@ export const incomingWebhooks = pgTable(
     /** The secret before the last rotation, bound to `secret_version - 1`. */
     previousSecretCiphertext: bytes('previous_secret_ciphertext'),
     previousSecretValidUntil: instant('previous_secret_valid_until'),
+    /**
+     * The secret of a rotation that is under way, bound to `secret_version + 1`: it counts and nobody
+     * was told it yet. Left over by one that died, it is known to nobody, and the next replaces it.
+     */
+    nextSecretCiphertext: bytes('next_secret_ciphertext'),
     /** Made for the built-in git-server; not shown among the users' own. */
     managed: boolean('managed').notNull().default(false),
     /** Made by Pilotfish for the repositories whose webhooks it keeps at the provider. */

@@ -74,7 +74,7 @@ export const hostingOperations = {
     operationId: 'rotateIncomingWebhook',
     tag: 'Incoming webhooks',
     summary:
-      'Make a new secret; the one before stays valid for a day, and until then there is no third',
+      'Make a new secret, told some seconds later, when it counts everywhere; the one before stays valid for a day, and until then there is no third',
     method: 'POST',
     path: '/incomingWebhook/{incomingWebhookId}/rotate',
     permission: 'webhook:write',

@@ -1,0 +1,1 @@
+ALTER TABLE "incoming_webhooks" ADD COLUMN "next_secret_ciphertext" "bytea";
