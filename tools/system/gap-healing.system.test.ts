@@ -16,13 +16,16 @@ import { scale } from './src/scale.ts';
 
 const environmentCount = scale({ small: 2, full: 10 });
 const pushCount = scale({ small: 20, full: 200 });
-const downSeconds = scale({ small: 5, full: 60 });
+const downSeconds = scale({ small: 2, full: 60 });
+/** Of the platform. The default, a minute, is what is promised. */
+const gapHealingSeconds = scale({ small: 6, full: 60 });
 const droppedShare = 0.3;
 /** Of what is pushed, so much while the gateway is down; the rest before. */
 const downShare = 0.4;
 /** Between pushes while it is up: what 2 cores can deploy beside. */
 const spacingMs = scale({ small: 0, full: 700 });
-const liveWithinMs = 60_000;
+/** Of the gateway's return, and of a push of which nobody tells. */
+const liveWithinMs = scale({ small: 20_000, full: 60_000 });
 
 let platform: Platform;
 let folder: string;
@@ -35,7 +38,7 @@ const urls = new Map<string, string>();
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pf-gap-'));
   gitHost = await startGitHost();
-  platform = await startPlatform();
+  platform = await startPlatform({ env: { GAP_HEALING_SECONDS: String(gapHealingSeconds) } });
   const { organizationId } = platform.connection;
   const path = `/organization/${organizationId}/incomingWebhook`;
   const body = { name: 'somebody else’s host', provider: 'GITHUB' };
@@ -90,7 +93,7 @@ async function healedPushes(): Promise<number> {
   return Number(/^pilotfish_healed_pushes_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
-test('with webhooks dropped and the gateway down, every head is live within a minute of its return', async () => {
+test('with webhooks dropped and the gateway down, every head is live soon after its return', async () => {
   const random = seededRandom();
   for (const environment of environments) {
     await environment.pushNewVersion();
@@ -135,7 +138,7 @@ test('with webhooks dropped and the gateway down, every head is live within a mi
   );
 }, 600_000);
 
-test('a push of which nobody ever tells is live within a minute of the push', async () => {
+test('a push of which nobody ever tells is live soon after the push', async () => {
   const [environment] = environments as [TrackedEnvironment];
   const before = await healedPushes();
   await environment.pushNewVersion();

@@ -13,6 +13,8 @@ import { scale } from './src/scale.ts';
 const path = 'acme/shop';
 /** Deliveries before and after the provider has the new secret; those in between come on top. */
 const deliveries = scale({ small: 25, full: 250 });
+/** How often a provider is asked what it could not deliver. */
+const gapHealingSeconds = scale({ small: 2, full: 60 });
 
 let provider: FakeGitProvider;
 let gitHost: GitHost;
@@ -28,7 +30,12 @@ beforeAll(async () => {
   });
   const { url, cloneUrl } = await gitHost.createRepository(path);
   provider.addRepository(path, url);
-  platform = await startPlatform({ env: { GIT_PROVIDER_PRIVATE_HOSTS: '127.0.0.1' } });
+  platform = await startPlatform({
+    env: {
+      GIT_PROVIDER_PRIVATE_HOSTS: '127.0.0.1',
+      GAP_HEALING_SECONDS: String(gapHealingSeconds),
+    },
+  });
   copy = await cloneRepository(platform.connection, cloneUrl);
   await copy.git('checkout', '--quiet', '-B', 'main');
   const { organizationId, clusterId } = platform.connection;
@@ -141,8 +148,9 @@ test('what the provider could not deliver while the gateway was down is sent aga
   await gateway.release();
   const failed = hook.attempts.filter(({ status }) => status === null).map((one) => one.eventId);
   const list = `/incomingWebhook/${new URL(hook.url).pathname.split('/').at(-1)}/delivery`;
-  // Asked once a minute, and again where the gateway was not back yet.
-  await eventually('what failed is in the inbox', 150_000, async () => {
+  // And again where the gateway was not back yet.
+  const deadlineMs = 30_000 + 2 * gapHealingSeconds * 1000;
+  await eventually('what failed is in the inbox', deadlineMs, async () => {
     const { results } = await callApi<{ results: { provider_delivery_id: string }[] }>(
       platform.connection,
       'GET',

@@ -97,6 +97,12 @@ export const Config = z
       .describe(
         'Days for which deliveries are kept with what came of them, and a repeat is recognised; at least as long as their bodies',
       ),
+    GAP_HEALING_SECONDS: fields
+      .whole(2, 3600)
+      .default(60)
+      .describe(
+        'Seconds within which a push is found whose webhook never arrived: so often Git providers are asked what they could not deliver, and about twice as often each repository where its branches are (the built-in Git host: four times)',
+      ),
     LOG_LEVEL: fields.logLevel().default('info').describe('Lines below this level are not written'),
     ...tracingFields,
   })

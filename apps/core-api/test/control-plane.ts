@@ -61,6 +61,7 @@ async function startReplica(database: TestDatabase, nats: TestNats, keys: KeyRin
     webhooksUrl: 'http://webhooks.invalid',
     applicationsUrl: 'http://localhost:8080',
     retention: { eventDays: 90, payloadDays: 30, deliveryDays: 90 },
+    gapHealingSeconds: 60,
   });
   const close = async () => {
     await Promise.all([relay.close(), ingester.close(), reconciler.close()]);

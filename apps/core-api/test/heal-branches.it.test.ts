@@ -51,6 +51,7 @@ async function newHealer(options: { repositoryUrl?: string; branch?: string } = 
     sourceAccess: async () => undefined,
     openGitProvider: () => Promise.reject(new Error('no provider is called here')),
     gitServerUrl,
+    gapHealingSeconds: 60,
     bus: { ring: () => (rings += 1) } as unknown as ReconcileDeps['bus'],
   };
   const heal = createBranchHealer(deps);

@@ -87,6 +87,7 @@ async function registered(kind: FakeKind) {
     openGitProvider,
     metrics,
     random: () => 1,
+    gapHealingSeconds: 60,
     clock: { ...systemClock, now: () => now },
   };
   const redeliver = createRedeliverer(deps);

@@ -33,6 +33,7 @@ async function followed(kind: FakeKind) {
     },
     sourceAccess: async () => undefined,
     gitServerUrl: 'http://git.test',
+    gapHealingSeconds: 60,
     bus: { ring: () => {} } as unknown as ReconcileDeps['bus'],
   });
   await store.system('worker', async (tx) => {

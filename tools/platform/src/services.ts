@@ -113,7 +113,7 @@ function cacheOf({ home }: Wiring, service: string, replica: number) {
 /** Not DATABASE_URL: each service has a user of its own, from its file in the identity folder. */
 const databaseSettings = ['DATABASE_CONNECTIONS', 'DATABASE_ROLE_PREFIX'];
 
-const coreApiPrefixes = ['CORE_API_', 'GIT_PROVIDER_', ...databaseSettings];
+const coreApiPrefixes = ['CORE_API_', 'GIT_PROVIDER_', 'GAP_HEALING_', ...databaseSettings];
 const coreApiAddress = replicated('core-api', 'CORE_API');
 
 /** All roles in one process. */

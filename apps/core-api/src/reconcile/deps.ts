@@ -37,4 +37,6 @@ export interface ReconcileDeps {
   readonly natsUrl: string;
   readonly gitServerUrl: string;
   readonly retention: Retention;
+  /** How often providers are asked what they could not deliver; heads are compared more often. */
+  readonly gapHealingSeconds: number;
 }

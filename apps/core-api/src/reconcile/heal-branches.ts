@@ -26,15 +26,10 @@ import type { ReconcileDeps } from './deps.ts';
 import { createHostTurns } from './host-limits.ts';
 import { readHeads } from './read-heads.ts';
 
-/** A webhook that is on its way gets this long before its push counts as unheard. */
-const graceMs = 5000;
-/**
- * With the time for noticing, the grace and a deployment: within a minute of the push. The built-in
- * host is near, and promises 20 s.
- */
-const intervalsMs = { built_in: 15_000, other: 30_000 } as const;
-/** A host that is away is asked again soon after its return, a repository that is gone rarely. */
-const delaysMsMax = { built_in: 15_000, other: 60_000, refused: 30 * 60_000 } as const;
+/** A webhook that is on its way gets this long at most before its push counts as unheard. */
+const graceMsMax = 5000;
+/** Between questions about a repository that is gone. */
+const refusedMsMax = 30 * 60_000;
 /** Of one comparison. A claim lasts longer, so that nobody works on what another still does. */
 const timeoutMs = 15_000;
 const leaseSeconds = 20;
@@ -55,7 +50,22 @@ export type HealDeps = Pick<
   | 'sourceAccess'
   | 'openGitProvider'
   | 'gitServerUrl'
+  | 'gapHealingSeconds'
 >;
+
+/**
+ * When what is done. With the time for noticing, the grace and a deployment a push is live within
+ * the seconds of gap healing, a minute unless told; the built-in host is near, and a third will do.
+ */
+function paceOf({ gapHealingSeconds }: Pick<HealDeps, 'gapHealingSeconds'>) {
+  const wholeMs = gapHealingSeconds * 1000;
+  return {
+    graceMs: Math.min(graceMsMax, wholeMs / 3),
+    intervalsMs: { built_in: wholeMs / 4, other: wholeMs / 2 },
+    /** A host that is away is asked again soon after its return. */
+    delaysMsMax: { built_in: wholeMs / 4, other: wholeMs, refused: refusedMsMax },
+  };
+}
 
 /** Compares the repository that has been due the longest; false where none is due. */
 export function createBranchHealer(deps: HealDeps): (signal: AbortSignal) => Promise<boolean> {
@@ -120,6 +130,7 @@ async function compare(
       );
     },
   );
+  const { graceMs, intervalsMs } = paceOf(deps);
   const missed = await deps.store.tenant(context, async (tx) => {
     const judged = await judgeBranches(tx, deps, claimed, heads);
     const delayMs = judged.isWaiting
@@ -155,11 +166,12 @@ interface MissedPush {
 
 async function judgeBranches(
   tx: TenantTransaction,
-  { clock }: HealDeps,
+  deps: HealDeps,
   { row: { repositoryKey }, branches }: ClaimedRepository,
   heads: ReadonlyMap<string, string>,
 ): Promise<{ readonly missed: readonly MissedPush[]; readonly isWaiting: boolean }> {
-  const now = clock.now();
+  const now = deps.clock.now();
+  const { graceMs } = paceOf(deps);
   const rows = await listBranchHeads(tx, repositoryKey);
   const known = new Map(rows.map((row) => [row.branch, row]));
   const missed: MissedPush[] = [];
@@ -215,11 +227,13 @@ async function announce(
 const toldAfterFailures = 2;
 
 async function saveFailure(
-  { store, clock, logger, random }: HealDeps,
+  deps: HealDeps,
   { organizationId, repositoryKey, failures: before }: WatchedRepositoryRow,
   isOwn: boolean,
   fault: Fault,
 ): Promise<void> {
+  const { store, clock, logger, random } = deps;
+  const { intervalsMs, delaysMsMax } = paceOf(deps);
   const failures = before + 1;
   const level = failures === toldAfterFailures ? 'warn' : 'debug';
   logger[level]({ err: fault, organizationId, repositoryKey }, 'heads could not be compared');

@@ -22,15 +22,13 @@ import {
 import { systemContext } from '../executions/system-context.ts';
 import type { ReconcileDeps } from './deps.ts';
 
-const intervalMs = 60_000;
 /** Of one look, and for how long a dead process keeps others from the next. */
 const timeoutMs = 40_000;
 const leaseSeconds = 45;
 /** Nothing more is asked for after so long: a receiver that hangs takes ten seconds each time. */
 const askingMsMax = 15_000;
-/** A look that fails, and an attempt that does not arrive. */
-const lookBackoff = { firstDelayMs: intervalMs, delayMsMax: 30 * 60_000 };
-const requestBackoff = { firstDelayMs: intervalMs, delayMsMax: 5 * 60_000 };
+/** After a look that failed, and after an attempt that did not arrive. */
+const delaysMsMax = { look: 30 * 60_000, request: 5 * 60_000 };
 /** A delivery appears at the provider when it has ended, which its receiver may delay. */
 const overlapSeconds = 120;
 /** GitHub makes attempts of what is younger than three days, GitLab than seven. */
@@ -43,7 +41,7 @@ const toldAfterFailures = 2;
 
 type RedeliverDeps = Pick<
   ReconcileDeps,
-  'store' | 'clock' | 'logger' | 'metrics' | 'random' | 'openGitProvider'
+  'store' | 'clock' | 'logger' | 'metrics' | 'random' | 'openGitProvider' | 'gapHealingSeconds'
 >;
 
 /** Looks at the webhook that has been due the longest; false where none is due. */
@@ -111,7 +109,7 @@ async function look(
     await insertMissingDeliveries(tx, now, id, found.failed);
     const arrived = await forgetSettledDeliveries(tx, registration, oldest);
     if (arrived > 0) counts.arrived.add(arrived, { provider: provider.kind });
-    const delayMs = Math.round(intervalMs * (0.75 + 0.25 * random()));
+    const delayMs = Math.round(deps.gapHealingSeconds * 1000 * (0.75 + 0.25 * random()));
     await saveDeliveryCheck(tx, id, {
       deliveriesCheckedAt: now,
       deliveriesDueAt: now.add({ milliseconds: delayMs }),
@@ -141,7 +139,7 @@ interface Asked {
 }
 
 async function ask(
-  { store, clock, logger, random }: RedeliverDeps,
+  { store, clock, logger, random, gapHealingSeconds }: RedeliverDeps,
   context: TenantContext,
   { provider, path, hookId, missing }: Asked,
   counts: Counts,
@@ -168,13 +166,14 @@ async function ask(
   }
   count('made');
   logger.info({ path, eventId, requests: requests + 1 }, 'a failed delivery was asked for');
-  const delayMs = backoffDelayMs(requestBackoff, requests, random());
+  const backoff = { firstDelayMs: gapHealingSeconds * 1000, delayMsMax: delaysMsMax.request };
+  const delayMs = backoffDelayMs(backoff, requests, random());
   const nextRequestAt = clock.now().add({ milliseconds: delayMs });
   await store.tenant(context, (tx) => saveRedeliveryRequest(tx, missing, nextRequestAt));
 }
 
 async function saveFailure(
-  { store, clock, logger, random }: RedeliverDeps,
+  { store, clock, logger, random, gapHealingSeconds }: RedeliverDeps,
   context: TenantContext,
   { registration: { id, repositoryKey, deliveriesFailures }, token }: DeliveryCheck,
   fault: Fault,
@@ -183,7 +182,8 @@ async function saveFailure(
   const level = failures === toldAfterFailures ? 'warn' : 'debug';
   logger[level]({ err: fault, repositoryKey }, 'a provider did not say which deliveries failed');
   const retryAt = fault instanceof RateLimited ? fault.retryAt : null;
-  const delayMs = backoffDelayMs(lookBackoff, deliveriesFailures, random());
+  const backoff = { firstDelayMs: gapHealingSeconds * 1000, delayMsMax: delaysMsMax.look };
+  const delayMs = backoffDelayMs(backoff, deliveriesFailures, random());
   await store.tenant(context, async (tx) => {
     // Whoever else uses the token would only be refused as well.
     if (retryAt !== null) await pauseGitToken(tx, token.id, retryAt);

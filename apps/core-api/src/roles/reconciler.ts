@@ -48,6 +48,7 @@ export const reconcilerRole: Role = async (deps) => {
       payloadDays: config.DELIVERY_PAYLOAD_RETENTION_DAYS,
       deliveryDays: config.DELIVERY_RETENTION_DAYS,
     },
+    gapHealingSeconds: config.GAP_HEALING_SECONDS,
     sourceAccess: createSourceAccess({
       clock,
       keys,
@@ -146,7 +147,7 @@ function providerLoops(deps: ReconcileDeps): readonly Loop[] {
     }),
     createLoop(deps, {
       name: 'reconciler: failed deliveries',
-      intervalMs: 5000,
+      intervalMs: Math.min(5000, deps.gapHealingSeconds * 250),
       lanes: 2,
       step: createRedeliverer(deps),
     }),
