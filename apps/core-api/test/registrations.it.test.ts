@@ -201,6 +201,35 @@ test('the webhook goes with the last service that follows the repository, and no
   expect(await audit(api)).toEqual(['git_webhook.made', 'git_webhook.removed']);
 });
 
+test('a service that is made while the webhook is removed has one all the same', async () => {
+  const { api, scene, repository, gitTokenId, serviceId } = await registrable();
+  await keep(api);
+  const second = await scene.environment('second');
+  await deleteService(api, serviceId);
+  const overtaken: KeepRegistrationsDeps['openGitProvider'] = async (token) => {
+    const provider = await api.openGitProvider(token);
+    return {
+      ...provider,
+      async listHooks(...call) {
+        const hooks = await provider.listHooks(...call);
+        await api.post(`/environment/${second}/application`, {
+          ...scene.applicationBody('other'),
+          git_repository: {
+            url: repository.gitUrl,
+            provider: 'GITHUB',
+            branch: 'next',
+            git_token_id: gitTokenId,
+          },
+        });
+        return hooks;
+      },
+    };
+  };
+  await keep(api, { openGitProvider: overtaken });
+  expect(repository.hooks).toHaveLength(1);
+  expect(await only(api)).toMatchObject({ state: 'ACTIVE', claimedUntil: null });
+});
+
 test('a webhook that somebody entered by hand is taken over, and stays when nobody needs it', async () => {
   const { api, repository, serviceId, provider, gitTokenId } = await registrable();
   const made = await api.post(`/organization/${api.organizationId}/incomingWebhook`, {

@@ -5,6 +5,7 @@ import {
   type ClaimedRegistration,
   deleteRegistration,
   isRepositoryFollowed,
+  releaseRegistration,
   type TenantContext,
 } from '@pilotfish/store';
 import { addressOf, formerAddresses } from './addresses.ts';
@@ -26,8 +27,14 @@ export async function removeWebhook(
 ): Promise<Kept> {
   const { registration, webhook } = claimed;
   const left = webhook.registers ? await removeAtProvider(deps, context, claimed, signal) : [];
-  if (left === 'followed') return { kind: 'lost' };
   const now = deps.clock.now();
+  if (left === 'followed') {
+    // Given back, and looked at at once: a part of it may be removed already.
+    const isSaved = await deps.store.tenant(context, (tx) =>
+      releaseRegistration(tx, now, registration, { nextAttemptAt: now }),
+    );
+    return { kind: isSaved ? 'moved' : 'lost' };
+  }
   return await deps.store.tenant(context, async (tx): Promise<Kept> => {
     if (!(await deleteRegistration(tx, registration))) return { kind: 'lost' };
     await appendAudit(tx, now, {
