@@ -9,6 +9,7 @@ import { createSourceAccess } from '../src/executions/source-access.ts';
 import { openGitToken } from '../src/git-tokens/git-token-text.ts';
 import { type TestApi, testApi } from './api.ts';
 import { Scene } from './operations/scene.ts';
+import { keep, only, registrable } from './registering.ts';
 import { deployWorld, newWorld } from './world.ts';
 
 const url = ({ organizationId }: TestApi, id = '') =>
@@ -82,6 +83,23 @@ test('a token in use is not deleted, and the refusal names who uses it', async (
   expect(edited.status).toBe(200);
   expect((await api.call({ method: 'DELETE', url: url(api, id) })).status).toBe(204);
   expect((await api.get(url(api, id))).status).toBe(404);
+});
+
+test('a token that is replaced is used at once, however long the one before was refused', async () => {
+  const { api, provider, repository, gitTokenId } = await registrable();
+  const replace = (token: string) =>
+    api.call({
+      method: 'PUT',
+      url: url(api, gitTokenId),
+      body: { name: 'replaced', type: 'GITHUB', token, git_api_url: provider.apiUrl },
+    });
+  expect((await replace('revoked')).status).toBe(200);
+  await keep(api);
+  expect(await only(api)).toMatchObject({ state: 'FAILING' });
+  expect((await replace(provider.token)).status).toBe(200);
+  await keep(api);
+  expect(await only(api)).toMatchObject({ state: 'ACTIVE', failures: 0 });
+  expect(repository.hooks).toHaveLength(1);
 });
 
 test('a token that only a deleted service had is deleted with its ciphertext', async () => {

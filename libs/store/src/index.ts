@@ -297,6 +297,7 @@ export {
   findRegistration,
   isRepositoryFollowed,
   listMissingRegistrations,
+  makeRegistrationsDue,
   releaseRegistration,
   type WantedRegistration,
 } from './repositories/webhook-registrations.ts';

@@ -11,6 +11,7 @@ import {
   listGitTokens,
   listServicesOfGitToken,
   lockGitToken,
+  makeRegistrationsDue,
   type NewGitToken,
   type TenantTransaction,
   updateGitToken,
@@ -131,6 +132,7 @@ export const gitTokenRoutes: Handlers<
         tokenCiphertext,
         tokenVersion,
       });
+      await makeRegistrationsDue(tx, now, row.id);
       await appendAudit(tx, now, {
         action: 'git_token.edited',
         targetKind: 'git_token',

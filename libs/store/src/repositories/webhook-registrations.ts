@@ -250,6 +250,23 @@ function ownClaim(
   );
 }
 
+/** Has what is kept with a token looked at now: how it went with the text before says nothing more. */
+export async function makeRegistrationsDue(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  gitTokenId: GitTokenId,
+): Promise<void> {
+  await tx.db
+    .update(webhookRegistrations)
+    .set({ nextAttemptAt: now, deliveriesDueAt: now })
+    .where(
+      and(
+        eq(webhookRegistrations.organizationId, tx.organizationId),
+        eq(webhookRegistrations.gitTokenId, gitTokenId),
+      ),
+    );
+}
+
 /** Forgets the registrations of a token that is to be deleted; answers of which repositories. */
 export async function dropRegistrationsOfGitToken(
   tx: TenantTransaction,
