@@ -36,7 +36,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
     // Its sender may have gone while the webhook was looked up: then no event comes any more.
     if (request.destroyed) throw gone();
     const reservation = budget.reserve(owner);
-    const chunks: Buffer[] = [];
+    const pieces = createPieces();
     let bytes = 0;
     let isOver = false;
     const fail = (error: unknown) => {
@@ -51,19 +51,16 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
         bytes += chunk.length;
         if (bytes > bytesMax) throw tooLarge();
         reservation.grow(chunk.length);
-        chunks.push(chunk);
+        pieces.add(chunk);
       } catch (error) {
-        chunks.length = 0;
+        pieces.drop();
         fail(error);
       }
     });
     request.on('end', () => {
       if (isOver) return;
       isOver = true;
-      resolve({
-        body: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes),
-        reservation,
-      });
+      resolve({ body: pieces.join(), reservation });
     });
     // Comes after each request; where its body did not end before, its sender has gone.
     request.on('close', () => {
@@ -71,6 +68,50 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
     });
     request.on('error', () => fail(gone()));
   });
+}
+
+/** What is shorter, and not the first piece of its body, is copied next to what came before. */
+const shortBytes = 4096;
+const blockBytes = { first: 1024, max: 16 * 1024 };
+
+/**
+ * What has arrived of a body. A sender may cut it into pieces of one byte, of which each would take
+ * hundreds in memory; the budget knows the bytes of bodies only, so nothing else may grow with them.
+ */
+function createPieces() {
+  const whole: Buffer[] = [];
+  let block = Buffer.alloc(0);
+  let [start, end] = [0, 0];
+  const closeCopied = () => {
+    if (end > start) whole.push(block.subarray(start, end));
+    start = end;
+  };
+  return {
+    add(piece: Buffer): void {
+      if (piece.length >= shortBytes || (whole.length === 0 && end === 0)) {
+        closeCopied();
+        whole.push(piece);
+        return;
+      }
+      if (end + piece.length > block.length) {
+        closeCopied();
+        const doubled = Math.min(Math.max(blockBytes.first, 2 * block.length), blockBytes.max);
+        block = Buffer.allocUnsafeSlow(Math.max(doubled, piece.length));
+        [start, end] = [0, 0];
+      }
+      end += piece.copy(block, end);
+    },
+    drop(): void {
+      whole.length = 0;
+      block = Buffer.alloc(0);
+      [start, end] = [0, 0];
+    },
+    join(): Buffer {
+      closeCopied();
+      const [only] = whole;
+      return whole.length === 1 && only !== undefined ? only : Buffer.concat(whole);
+    },
+  };
 }
 
 function tooLarge(): Fault {
