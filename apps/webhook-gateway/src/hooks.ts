@@ -48,7 +48,6 @@ const refreshMs = 1000;
 const rememberedMax = 10_000;
 /** Two at a time: somebody who tries ids must not take the connections that store deliveries. */
 const lookup = {
-  ownerOf: () => '',
   bytesOf: () => 0,
   batchItemsMax: 2,
   batchBytesMax: 1,
@@ -73,6 +72,8 @@ export function createHookCache(deps: { findHook: FindHook; clock: Clock }): Hoo
   const asked = new Map<string, Asked>();
   const lookups = createBatcher<IncomingWebhookId, Hook | null>({
     run: (ids) => Promise.all(ids.map(findHook)),
+    // Webhooks that exist have a line of their own: who tries ids waits for himself.
+    ownerOf: (id) => (remembered.get(id)?.hook ? 'known' : 'unknown'),
     clock,
     ...lookup,
   });
