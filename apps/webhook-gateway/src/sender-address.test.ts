@@ -21,6 +21,9 @@ test('behind trusted proxies the last address that is none of theirs sends', () 
   // Nothing to go by: the proxy itself is who sends.
   expect(addressOf(request('10.1.2.3'))).toBe('10.1.2.3');
   expect(addressOf(request('10.1.2.3', 'unknown, "x"'))).toBe('10.1.2.3');
+  // A proxy that writes more than an address must not make what the sender wrote count.
+  expect(addressOf(request('10.1.2.3', 'forged, 203.0.113.9, 198.51.100.7:1234'))).toBe('10.1.2.3');
+  expect(addressOf(request('10.1.2.3', '203.0.113.9, unknown, 10.0.0.1'))).toBe('10.1.2.3');
 });
 
 test('hosts of one IPv6 network count together, and a mapped IPv4 address as what it is', () => {

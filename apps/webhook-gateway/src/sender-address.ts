@@ -27,7 +27,9 @@ export function createSenderAddress(trustedProxies: readonly string[]): SenderAd
     if (!isTrusted(peer)) return limitedKey(peer);
     const header = headers['x-forwarded-for'];
     const hops = (typeof header === 'string' ? header : '').split(',').map((hop) => hop.trim());
-    return limitedKey(hops.findLast((hop) => isIP(hop) !== 0 && !isTrusted(hop)) ?? peer);
+    const sender = hops.findLast((hop) => !isTrusted(hop)) ?? '';
+    // Where that is no address, what stands before it proves nothing either.
+    return limitedKey(isIP(sender) === 0 ? peer : sender);
   };
 }
 
