@@ -1,4 +1,4 @@
-import { Fault, systemClock } from '@pilotfish/kernel';
+import { type Clock, Fault, systemClock } from '@pilotfish/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBatcher } from './batcher.ts';
@@ -136,4 +136,68 @@ test('who waits too long is answered, and what he brought is given back when its
   runs[0]!.finish();
   await batcher.idle();
   expect(over).toEqual([1]);
+});
+
+/** A clock that is turned by hand; whoever sleeps is woken by each turn. */
+function handClock() {
+  let ms = 0;
+  const sleepers: (() => void)[] = [];
+  const clock: Clock = {
+    ...systemClock,
+    monotonicMs: () => ms,
+    sleep: () => new Promise((resolve) => sleepers.push(resolve)),
+  };
+  return {
+    clock,
+    async turn(byMs: number) {
+      ms += byMs;
+      for (const wake of sleepers.splice(0)) wake();
+      await settle();
+    },
+  };
+}
+
+test('each is answered when its own time is over, at work or waiting, in every busy time', async () => {
+  const { run, runs } = controlled();
+  const { clock, turn } = handClock();
+  const options = { ...limits, inFlightMax: 1, answerMsMax: 1000, clock };
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...options });
+  for (const busyTime of ['first', 'second']) {
+    const late: string[] = [];
+    const add = (name: string) =>
+      void batcher.add(1).catch(({ code }: Fault) => late.push(`${name} ${code}`));
+    add('at work');
+    add('waiting');
+    await turn(500);
+    add('younger');
+    await turn(499);
+    expect(late, busyTime).toEqual([]);
+    await turn(1);
+    expect(late, busyTime).toEqual(['at work unavailable', 'waiting unavailable']);
+    await turn(500);
+    expect(late, busyTime).toHaveLength(3);
+    for (; batcher.waiting() > 0 || runs.length > 0; await settle()) runs.shift()?.finish();
+    await batcher.idle();
+    await turn(250);
+  }
+});
+
+test('one that finds no place is over at once', async () => {
+  const { run } = controlled();
+  const over: number[] = [];
+  const onOver = (item: number) => void over.push(item);
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...limits, itemsMax: 1, onOver });
+  const refused: number[] = [];
+  for (let item = 0; item < 12; item += 1) batcher.add(item).catch(() => refused.push(item));
+  await settle();
+  // Two are at work, and eight of one owner may wait in any case.
+  expect(refused).toEqual([10, 11]);
+  expect(over).toEqual([10, 11]);
+});
+
+test('where answers are missing, nobody is given the one of another', async () => {
+  const run = async (batch: readonly number[]) => batch.slice(1);
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...limits, inFlightMax: 1 });
+  const results = await Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
 });

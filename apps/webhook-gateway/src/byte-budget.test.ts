@@ -31,6 +31,19 @@ test('large bodies leave room for small ones', () => {
   expect(budget.hasRoomFor('d', 10_000)).toBe(true);
 });
 
+test('a body becomes large by all of its pieces, and what was given back takes nothing again', () => {
+  const budget = createByteBudget(100 * mebibyte);
+  for (const owner of ['a', 'b', 'c']) budget.reserve(owner).grow(25 * mebibyte);
+  const body = budget.reserve('d');
+  body.grow(mebibyte);
+  expect(() => body.grow(1)).toThrow('Too many deliveries at once');
+  body.release();
+  const small = budget.reserve('d');
+  small.release();
+  expect(() => small.grow(1)).toThrow('Too many deliveries at once');
+  expect(budget.usedBytes()).toBe(75 * mebibyte);
+});
+
 test('what was reserved is given back once, whatever happened in between', () => {
   const steps = fc.array(
     fc.record({

@@ -45,9 +45,33 @@ test('a flood fills its own share: others still find room', () => {
   expect(() => queue.push(item('a', 99))).toThrow('Too many deliveries at once');
 });
 
+test('batches go on where the last one ended, also where owners came to their end before', () => {
+  const queue = newQueue({ batchItemsMax: 2 });
+  for (const owner of ['once', 'a', 'b', 'c']) queue.push(item(owner, 0));
+  for (const owner of ['a', 'b', 'c']) for (let n = 1; n < 4; n += 1) queue.push(item(owner, n));
+  const owners: string[] = [];
+  while (queue.size() > 0)
+    owners.push(
+      queue
+        .takeBatch()
+        .map(({ owner }) => owner)
+        .join(' '),
+    );
+  expect(owners).toEqual(['once a', 'b c', 'a b', 'c a', 'b c', 'a b', 'c']);
+});
+
+test('no batch is of more items than it may be', () => {
+  const queue = newQueue();
+  for (let index = 0; index < 25; index += 1) queue.push(item('a', index));
+  expect([1, 2, 3, 4].map(() => queue.takeBatch().length)).toEqual([10, 10, 5, 0]);
+});
+
 test('every item is taken once, in the order of its owner, within the limits of a batch', () => {
   const items = fc.array(
-    fc.record({ owner: fc.constantFrom('a', 'b', 'c'), bytes: fc.integer({ min: 1, max: 150 }) }),
+    fc.record({
+      owner: fc.constantFrom('a', 'b', 'c'),
+      bytes: fc.oneof(fc.integer({ min: 1, max: 150 }), fc.constant(1)),
+    }),
     { maxLength: 60 },
   );
   fc.assert(

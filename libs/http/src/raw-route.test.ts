@@ -105,3 +105,40 @@ test('a refusal of a short body keeps the connection, and what follows is the ne
   expect(answer).toMatch(/^HTTP\/1\.1 503 /);
   expect(answer).toContain('HTTP/1.1 200 OK');
 });
+
+test('who sends on after a refusal is neither reset at once, nor read for long', async () => {
+  const { port } = await serve();
+  const open = async () => {
+    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    let failure: Error | null = null;
+    socket.on('error', (error) => {
+      failure = error;
+    });
+    socket.write('POST /raw/no HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n');
+    socket.resume();
+    await once(socket, 'end');
+    return { socket, failure: () => failure };
+  };
+  const polite = await open();
+  for (let pieces = 0; pieces < 20; pieces += 1) {
+    await new Promise((resolve) => polite.socket.write('x'.repeat(1000), resolve));
+  }
+  expect(polite.failure()).toBeNull();
+  // Far more than the buffers of both systems hold.
+  const stubborn = await open();
+  const wasWritten = await new Promise((resolve) => {
+    stubborn.socket.write(Buffer.alloc(64 * 1024 * 1024), (error) => resolve(!error));
+  });
+  expect(wasWritten).toBe(false);
+  // The first one too: it is over without its doing.
+  await expect
+    .poll(
+      () => {
+        polite.socket.write('x');
+        return polite.failure();
+      },
+      { timeout: 5000 },
+    )
+    .not.toBeNull();
+});
