@@ -24,10 +24,12 @@ export async function collectFailed(
 ): Promise<FailedDeliveries> {
   const byEvent = new Map<string, Attempt>();
   let newestId: string | null = null;
-  const isBefore = ({ id, deliveredAt }: Attempt) =>
-    deliveredAt === null
-      ? after.id !== null && !isNewer(id, after.id)
-      : Temporal.Instant.compare(deliveredAt, after.at) < 0;
+  const isBefore = ({ id, deliveredAt }: Attempt) => {
+    // `after.at` is of our clock, and what was made later is so whatever that one says.
+    if (after.id !== null && isNewer(id, after.id)) return false;
+    if (deliveredAt === null) return after.id !== null;
+    return Temporal.Instant.compare(deliveredAt, after.at) < 0;
+  };
   const finish = (isComplete: boolean): FailedDeliveries => ({
     failed: [...byEvent.values()]
       .filter(({ isDelivered }) => !isDelivered)
