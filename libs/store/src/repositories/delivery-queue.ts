@@ -150,7 +150,10 @@ export async function insertHealingDelivery(
       receivedAt: now,
       nextAttemptAt: now,
     })
-    .onConflictDoNothing()
+    // By name: a clash of row ids is no sign that somebody else made it.
+    .onConflictDoNothing({
+      target: [deliveries.incomingWebhookId, deliveries.providerDeliveryId],
+    })
     .returning({ id: deliveries.id });
   if (rows.length === 0) return false;
   const body = new TextEncoder().encode(JSON.stringify(healing.body));
