@@ -54,7 +54,8 @@ export function toDatabaseFault(thrown: unknown): unknown {
   const error = databaseErrorOf(thrown);
   if (error === undefined) return thrown;
   const context = { internal: `${error.code} ${error.message}` };
-  if (connectionCodes.has(error.code) || /^(08|57P0|53)/.test(error.code)) {
+  // 25006: a standby, which is what some reach while another server takes over.
+  if (connectionCodes.has(error.code) || /^(08|57P0|53|25006)/.test(error.code)) {
     return new Fault('unavailable', 'The database does not answer', context);
   }
   if (error.code === '57014' || error.code === '55P03') {

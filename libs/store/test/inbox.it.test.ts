@@ -104,3 +104,22 @@ test('an id that is taken costs a second try, not the delivery', async () => {
   expect(second).toMatchObject({ isNew: true });
   expect(second?.id).not.toBe(taken);
 });
+
+test('a delivery of a gateway whose clock is ahead is due at once all the same', async () => {
+  const { inbox, sql } = await newInbox();
+  const receivedAt = systemClock.now().add({ hours: 1 });
+  const [stored] = await inbox.append([delivery({ receivedAt })]);
+  const [row] = await sql`select q.due_at <= now() as is_due from delivery_queue q
+    where q.delivery_id = ${stored?.id ?? ''}`;
+  expect(row?.is_due).toBe(true);
+});
+
+test('a database that takes no writes is away, and the batch is not at fault', async () => {
+  const { sql, url } = await newInbox();
+  await sql.unsafe(
+    `alter database "${new URL(url).pathname.slice(1)}" set default_transaction_read_only = on`,
+  );
+  const inbox = await openInbox({ url, name: 'test' });
+  onTestFinished(() => inbox.close());
+  await expect(inbox.append([delivery()])).rejects.toMatchObject({ code: 'unavailable' });
+});

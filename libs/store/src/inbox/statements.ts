@@ -10,14 +10,15 @@ export type InboxRow = NewDelivery & { readonly id: DeliveryId };
 /**
  * The deliveries that are new with their payloads, and how many they are; one statement, so one
  * commit and one fsync. The conflict names its key: without a target, `do nothing` would swallow a
- * clash of row ids as well, and with it an acknowledged payload.
+ * clash of row ids as well, and with it an acknowledged payload. Due at once, also where the clock of
+ * the gateway is ahead.
  */
 const insertNew = {
   name: 'inbox_insert',
   text: `with added as (
       insert into deliveries (id, organization_id, incoming_webhook_id, provider_delivery_id,
         event, received_at, next_attempt_at, day, trace)
-      select id, organization_id, hook, key, event, received_at, received_at,
+      select id, organization_id, hook, key, event, received_at, least(received_at, now()),
         (received_at at time zone 'UTC')::date, trace
       from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
         $7::text[]) as t (id, organization_id, hook, key, event, received_at, trace)
