@@ -86,6 +86,32 @@ test('what arrives while Git is asked is answered by the next single question', 
   expect(after.deliveries.every((row) => row.state === 'HANDLED')).toBe(true);
 });
 
+test('one that was taken again while it stood in line is handled once, and says what it started', async () => {
+  const git = heldGit();
+  const { store, world, repository, deliver, newDispatcher, turn, counted } = await newDispatch({
+    git: git.wrap,
+  });
+  const dispatcher = newDispatcher();
+  const step = () => dispatcher.step(AbortSignal.timeout(20_000));
+  git.hold(true);
+  await deliver('refs/heads/main', repository.push('main'));
+  await step();
+  await until(() => git.held.length === 1);
+  // It stands in line for longer than its claim lasts.
+  const later = await deliver('refs/heads/main', repository.push('main'));
+  await step();
+  turn(25);
+  await step();
+  git.hold(false);
+  git.held[0]?.letGo();
+  await dispatcher.settled();
+  const { deliveries } = await read(store, world);
+  expect(deliveries.find(({ id }) => id === later)?.executionIds).toHaveLength(1);
+  expect(deliveries.map(({ state }) => state)).toEqual(['HANDLED', 'HANDLED']);
+  expect(counted).toEqual({ deployed: 2 });
+  await dispatcher.close();
+});
+
 test('an answer of Git that another replica has overtaken moves nothing back', async () => {
   const git = heldGit();
   const { store, world, repository, deliver, newDispatcher, openStore, dispatch } =

@@ -34,9 +34,11 @@ const roundsMax = 5;
 /** Handles all of them by one question to Git. Whatever fails, each of them ends or is tried again. */
 export async function answerGroup(
   deps: DispatchDeps,
-  group: readonly FollowedPush[],
+  waiting: readonly FollowedPush[],
   signal: AbortSignal,
 ): Promise<void> {
+  // Once each: one whose claim ran out while it stood in line may have been taken again.
+  const group = [...new Map(waiting.map((one) => [one.push.due.id, one])).values()];
   const due = group.map(({ push }) => push.due);
   try {
     await keepLeases(deps, group);
