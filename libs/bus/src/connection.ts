@@ -2,8 +2,9 @@
  * One connection that is never given up.
  *
  * Its life: `connecting` (first dial, repeated with back-off) → `connected` ⇄ `disconnected` (the
- * client redials by itself) → `closed`. Where the client gives up nevertheless, a new one is
- * dialled. Nothing is buffered while there is no connection: publishing then fails at once, because
+ * client redials by itself) → `closed`. While the server answers and does not let this party in it
+ * is `refused`, and dials on: it may be let in later. Where the client gives up nevertheless, a new
+ * one is dialled. Nothing is buffered while there is no connection: publishing then fails at once, because
  * what must not be lost has its place in Postgres or in a journal, not in this process' memory.
  */
 import { randomInt } from 'node:crypto';
@@ -22,7 +23,7 @@ export interface ConnectionOptions {
   readonly logger: Logger;
 }
 
-export type ConnectionState = 'connecting' | 'connected' | 'disconnected' | 'closed';
+export type ConnectionState = 'connecting' | 'connected' | 'disconnected' | 'refused' | 'closed';
 
 export interface Connection {
   state(): ConnectionState;
@@ -208,10 +209,20 @@ class LastingConnection implements Connection {
 
   /** The same complaint once, not at every try: there is no last one. */
   #complain(error: unknown): void {
+    // While it is connected the client reports the disconnect as well.
+    if (this.#state !== 'connected' && this.#state !== 'closed') {
+      if (isRefusal(error)) this.#state = 'refused';
+      else if (this.#state === 'refused') this.#state = 'disconnected';
+    }
     const text = error instanceof Error ? error.message : String(error);
     if (text === this.#complained) return;
     this.#complained = text;
     const { logger, url } = this.#options;
     logger.warn({ err: error, url }, 'no connection to NATS, trying on');
   }
+}
+
+/** The server has read the credentials; one too busy to read them in time says "timeout" instead. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof errors.AuthorizationError && !/timeout/i.test(error.message);
 }

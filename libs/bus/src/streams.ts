@@ -43,6 +43,8 @@ const ackWaitMs = 30_000;
 /** Bounds what a consumer's process holds in memory: this many messages of 256 KiB at most. */
 const ackPendingMax = 256;
 
+/** What JetStream answers while it is starting or too busy. */
+const notJustNow = 503;
 const streamNotFound = 10059;
 const consumerNotFound = 10014;
 
@@ -176,7 +178,7 @@ async function wrap<T>(operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (cause) {
-    if (cause instanceof JetStreamApiError) {
+    if (cause instanceof JetStreamApiError && cause.status !== notJustNow) {
       throw new Fault('internal', 'JetStream refuses', { internal: cause.message, cause });
     }
     throw new Fault('unavailable', 'JetStream does not answer', { cause });

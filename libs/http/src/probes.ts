@@ -3,7 +3,9 @@ import { z } from 'zod';
 import type { HttpServer } from './http-server.ts';
 
 const Live = z.object({ status: z.literal('live') });
-const Missing = z.array(z.object({ name: z.string(), reason: z.string() }));
+const Missing = z.array(
+  z.object({ name: z.string(), reason: z.string(), isLasting: z.literal(true).exactOptional() }),
+);
 const Ready = z.object({
   status: z.enum(['ready', 'not_ready']),
   failing: Missing,

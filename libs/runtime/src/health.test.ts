@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Fault } from '@pilotfish/kernel';
 import { expect, test } from 'vitest';
 import { createHealth } from './health.ts';
 import { livenessCheck } from './liveness-check.ts';
@@ -49,6 +50,16 @@ test('what a process can do without is named, and the process stays ready', asyn
     failing: [],
     degraded: [{ name: 'nats', reason: 'no server' }],
   });
+});
+
+test('what no waiting heals is told from what may be there soon', async () => {
+  const health = createHealth();
+  health.register('soon', () => Promise.reject(new Fault('unavailable', 'no answer')));
+  health.register('never', () => Promise.reject(new Fault('unauthenticated', 'wrong keys')));
+  expect((await health.ready()).failing).toEqual([
+    { name: 'soon', reason: 'no answer' },
+    { name: 'never', reason: 'wrong keys', isLasting: true },
+  ]);
 });
 
 test('another service is asked whether it lives', async () => {

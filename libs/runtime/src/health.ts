@@ -1,3 +1,5 @@
+import { Fault } from '@pilotfish/kernel';
+
 /** Throws, or rejects, while a dependency is missing. The signal aborts after the check's time. */
 export type HealthCheck = (signal: AbortSignal) => Promise<void> | void;
 
@@ -5,6 +7,8 @@ export type HealthCheck = (signal: AbortSignal) => Promise<void> | void;
 export interface FailingCheck {
   readonly name: string;
   readonly reason: string;
+  /** It threw a Fault that is never retried: somebody has to change something, waiting is in vain. */
+  readonly isLasting?: true;
 }
 
 export interface Readiness {
@@ -76,7 +80,9 @@ async function runCheck(name: string, check: HealthCheck): Promise<FailingCheck 
     await Promise.race([check(signal), late]);
     return null;
   } catch (error) {
-    return { name, reason: error instanceof Error ? error.message : String(error) };
+    const reason = error instanceof Error ? error.message : String(error);
+    const isLasting = error instanceof Fault && !error.retryable;
+    return { name, reason, ...(isLasting ? { isLasting } : {}) };
   } finally {
     signal.removeEventListener('abort', onAbort);
   }

@@ -4,6 +4,7 @@ import { callHttp } from '@pilotfish/runtime';
 interface Missing {
   readonly name: string;
   readonly reason: string;
+  readonly isLasting?: true;
 }
 
 /** From core-api's first dial to its streams it takes a fraction of a second. */
@@ -22,7 +23,7 @@ export interface TransportOptions {
 /**
  * Waits until core-api has its connection to NATS and its streams. It is ready without them, because
  * what is wanted waits in Postgres; but nothing would ever be deployed, and a start is the moment to
- * say why.
+ * say why. What no waiting heals, for example the keys of another home, is said at once.
  *
  * @throws Fault `unavailable` in one sentence with what core-api says is missing
  */
@@ -32,7 +33,7 @@ export async function awaitTransport(options: TransportOptions): Promise<void> {
   for (;;) {
     const [missing] = (await Promise.all(urls.map(readMissing))).flat();
     if (missing === undefined) return;
-    if (clock.monotonicMs() > giveUpMs) {
+    if (missing.isLasting || clock.monotonicMs() > giveUpMs) {
       throw new Fault('unavailable', describeMissing(missing, ownUrl));
     }
     await clock.sleep(50, signal);

@@ -1,5 +1,5 @@
 import type { StreamState } from '@pilotfish/bus';
-import { toFault } from '@pilotfish/kernel';
+import { Fault, toFault } from '@pilotfish/kernel';
 import { listClusterIds, listRevokedEngines } from '@pilotfish/store';
 import type { ReconcileDeps } from './deps.ts';
 
@@ -13,7 +13,7 @@ export interface TransportKeeper {
    * @returns the streams that were lost since the last call, whoever made the new ones
    */
   keep(): Promise<readonly StreamState[]>;
-  /** For readiness. @throws Error with what NATS said, until the latest `keep` has succeeded */
+  /** For readiness. @throws Fault with what NATS said, until the latest `keep` has succeeded */
   check(): void;
 }
 
@@ -29,7 +29,7 @@ export function createTransportKeeper({
   const ages = new Map<string, string>();
   const consumers = new Set<string>();
   let pushed: string | null = null;
-  let trouble = 'its streams are not made yet';
+  let trouble: Fault | null = new Fault('unavailable', 'its streams are not made yet');
 
   /** First of all who may not connect: the account's JWT may have gone with the resolver's folder. */
   async function pushRevocations(): Promise<void> {
@@ -46,16 +46,18 @@ export function createTransportKeeper({
       consumers.clear();
     },
     check() {
-      if (trouble !== '') throw new Error(trouble);
+      if (trouble !== null) throw trouble;
     },
     async keep() {
       try {
         const lost = await look();
-        trouble = '';
+        trouble = null;
         return lost;
       } catch (thrown) {
         const { detail, internal } = toFault(thrown);
-        trouble = internal === undefined ? detail : `${detail}: ${internal}`;
+        // Of what nobody has named it is not known that it lasts.
+        const code = thrown instanceof Fault ? thrown.code : 'unavailable';
+        trouble = new Fault(code, internal === undefined ? detail : `${detail}: ${internal}`);
         throw thrown;
       }
     },
