@@ -59,10 +59,15 @@ function ourSources(root: string): Plugin {
   };
 }
 
+/** One that another start has just renamed or removed is as good as new. */
+function madeAtOf(build: string): number {
+  return statSync(build, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+}
+
 function removeOldBuilds(folder: string, currentId: string): void {
   const builds = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && entry.name !== currentId)
-    .map(({ name }) => ({ name, madeAt: statSync(join(folder, name)).mtimeMs }))
+    .map(({ name }) => ({ name, madeAt: madeAtOf(join(folder, name)) }))
     .sort((a, b) => b.madeAt - a.madeAt);
   for (const { name } of builds.slice(buildsKeptMax - 1)) {
     rmSync(join(folder, name), { recursive: true, force: true });
@@ -85,8 +90,13 @@ function store(root: string, bundles: readonly Bundle[]): string {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, text);
   }
-  if (existsSync(join(folder, id))) rmSync(unfinished, { recursive: true });
-  else renameSync(unfinished, join(folder, id));
+  try {
+    renameSync(unfinished, join(folder, id));
+  } catch (error) {
+    // Another start, perhaps at this very moment, has made the same.
+    if (!existsSync(join(folder, id))) throw error;
+    rmSync(unfinished, { recursive: true });
+  }
   return id;
 }
 
