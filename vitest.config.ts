@@ -1,6 +1,8 @@
 /**
- * Four projects, cheapest first: `unit`, `tidy`, `integration` (real servers), `system` (all
- * services as processes). Run one with `npx vitest run --project unit [path]`.
+ * Projects, cheapest first: `unit`, `tidy`, `integration` (real servers), `system` (all services as
+ * processes), and `system-alone`, the system tests that measure: files named `*.alone.system.test.ts`
+ * have the machine for themselves. Run one with `npx vitest run --project unit [path]`, system tests
+ * of both kinds with `npm run system [path]`.
  *
  * Packages are imported from their sources by the export condition `@pilotfish/source`, so no build
  * is needed before a test.
@@ -18,13 +20,18 @@ const neverTests = ['**/node_modules/**', '**/dist/**', '**/.pilotfish/**', '**/
 // Not `import`: Vitest hands these to Node, which would then give ES modules to `require`.
 const conditions = ['@pilotfish/source', 'node'];
 
+const systemTests = 'tools/*/**/*.system.test.ts';
+const measuringTests = 'tools/*/**/*.alone.system.test.ts';
+
 interface ProjectLimits {
   /** Runs once before the project's first test. */
   readonly globalSetup?: string;
   readonly testTimeoutMs: number;
   readonly hookTimeoutMs: number;
-  /** System tests own ports, process groups and most of the memory: one file at a time. */
-  readonly fileParallelism: boolean;
+  /** Files at a time; two are for two cores. */
+  readonly workers: number;
+  /** Projects of one number run at the same time, and need as many workers as each other. */
+  readonly order: number;
 }
 
 function project(
@@ -44,21 +51,25 @@ function project(
       exclude: [...neverTests, ...(files.exclude ?? [])],
       testTimeout: limits.testTimeoutMs,
       hookTimeout: limits.hookTimeoutMs,
-      fileParallelism: limits.fileParallelism,
+      maxWorkers: limits.workers,
+      sequence: { groupOrder: limits.order },
       ...(limits.globalSetup === undefined ? {} : { globalSetup: [limits.globalSetup] }),
     },
   };
 }
 
-const quick = { testTimeoutMs: 15_000, hookTimeoutMs: 30_000, fileParallelism: true };
+const quick = { testTimeoutMs: 15_000, hookTimeoutMs: 30_000, workers: 2, order: 0 };
 // A first run may have to download the servers: hooks get minutes, tests do not.
 const withServers = {
   testTimeoutMs: 60_000,
   hookTimeoutMs: 300_000,
-  fileParallelism: true,
+  workers: 2,
+  order: 1,
   globalSetup: './libs/testing/src/postgres-global-setup.ts',
 };
-const wholePlatform = { testTimeoutMs: 180_000, hookTimeoutMs: 600_000, fileParallelism: false };
+// Each file has homes with processes and ports of their own.
+const wholePlatform = { testTimeoutMs: 180_000, hookTimeoutMs: 600_000, workers: 2, order: 2 };
+const alone = { workers: 1, order: 3 };
 
 export default defineConfig({
   test: {
@@ -66,7 +77,6 @@ export default defineConfig({
     setupFiles: ['./vitest.setup.ts'],
     globalSetup: ['./vitest.global-setup.ts'],
     sequence: { seed },
-    maxWorkers: 2,
     teardownTimeout: 30_000,
     projects: [
       project(
@@ -83,7 +93,8 @@ export default defineConfig({
         { include: ['{apps,libs,tools}/*/test/**/*.it.test.ts'] },
         withServers,
       ),
-      project('system', { include: ['tools/*/**/*.system.test.ts'] }, wholePlatform),
+      project('system', { include: [systemTests], exclude: [measuringTests] }, wholePlatform),
+      project('system-alone', { include: [measuringTests] }, { ...wholePlatform, ...alone }),
     ],
   },
 });

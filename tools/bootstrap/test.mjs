@@ -24,7 +24,8 @@ const staticSteps = [
   ['lint with types', packageProgram('oxlint/bin/oxlint')],
   ['types', [...packageProgram('typescript/bin/tsc'), '-b']],
 ];
-const testSteps = ['tidy', 'unit', 'integration', 'system'];
+/** Each the projects of Vitest that it runs, one after the other, and named by the first. */
+const testSteps = [['tidy'], ['unit'], ['integration'], ['system', 'system-alone']];
 
 function run(name, [program, ...args], env) {
   console.log(`\n── ${name}`);
@@ -40,14 +41,16 @@ function runStaticStep([name, argv], env) {
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, notes: [] };
 }
 
-function runTestStep(name, outerEnv, reportFolder) {
+function runTestStep(projects, outerEnv, reportFolder) {
+  const [name] = projects;
   // Of its own, so that what tests leave behind is seen and goes away. Short: sockets lie below it.
   const temporary = join(reportFolder, name[0] ?? '');
   mkdirSync(temporary);
   const env = outerEnv.PILOTFISH_TEST_KEEP ? outerEnv : { ...outerEnv, TMPDIR: temporary };
   const report = join(reportFolder, `${name}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const vitest = [...packageProgram('vitest/vitest.mjs'), 'run', '--project', name, ...reporters];
+  const chosen = projects.map((project) => `--project=${project}`);
+  const vitest = [...packageProgram('vitest/vitest.mjs'), 'run', ...chosen, ...reporters];
   const exitedWell = run(name, vitest, env);
   const text = existsSync(report) ? readFileSync(report, 'utf8') : undefined;
   const totals = readVitestReport(name, text, exitedWell);
@@ -75,7 +78,7 @@ function main() {
   try {
     const results = [
       ...staticSteps.map((step) => [step[0], runStaticStep(step, env)]),
-      ...testSteps.map((name) => [name, runTestStep(name, env, reportFolder)]),
+      ...testSteps.map((step) => [step[0], runTestStep(step, env, reportFolder)]),
     ];
     console.log('\n── summary');
     for (const [name, result] of results) console.log(`${name}: ${describeTotals(result)}`);
