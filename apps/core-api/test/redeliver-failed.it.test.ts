@@ -1,5 +1,6 @@
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { systemClock } from '@pilotfish/kernel';
@@ -20,10 +21,16 @@ const logger = createLogger({ name: 'test', level: 'silent' });
 async function openGateway({ database, store, context }: TestApi) {
   const inbox = await openInbox({ url: database.urlOf('webhook_gateway'), name: 'gateway' });
   let isBroken = false;
+  let secret: string | null = null;
   const server = createServer((request, response) => {
     const receive = async () => {
       const { headers, url = '' } = request;
       const id = headers['x-github-delivery'] ?? headers['idempotency-key'];
+      const body = await text(request);
+      if (secret !== null && !isSigned(headers, body, secret)) {
+        response.writeHead(401).end();
+        return;
+      }
       await inbox.append([
         {
           incomingWebhookId: url.split('/').at(-1) as never,
@@ -32,7 +39,7 @@ async function openGateway({ database, store, context }: TestApi) {
           event: String(headers['x-github-event'] ?? headers['x-gitlab-event']),
           receivedAt: systemClock.now(),
           headers: {},
-          body: new TextEncoder().encode(await text(request)),
+          body: new TextEncoder().encode(body),
         },
       ]);
       // The answer that was lost on its way: stored, and the provider does not know it.
@@ -62,11 +69,30 @@ async function openGateway({ database, store, context }: TestApi) {
     losesAnswers(isLosing: boolean) {
       isBroken = isLosing;
     },
+    /** From here on only what is signed with it, as the provider does. */
+    takesOnly(only: string) {
+      secret = only;
+    },
     async received() {
       const rows = await store.tenant(context, (tx) => tx.db.select().from(tables.deliveries));
       return rows.map(({ providerDeliveryId }) => providerDeliveryId);
     },
   };
+}
+
+function isSigned(headers: IncomingHttpHeaders, body: string, secret: string): boolean {
+  const hmac = createHmac('sha256', secret).update(body).digest('hex');
+  return (
+    headers['x-hub-signature-256'] === `sha256=${hmac}` || isStandardSigned(headers, body, secret)
+  );
+}
+
+/** As GitLab signs with a signing token. */
+function isStandardSigned(headers: IncomingHttpHeaders, body: string, secret: string): boolean {
+  const { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': signature } = headers;
+  const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
+  const hmac = createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64');
+  return signature === `v1,${hmac}`;
 }
 
 /** A repository whose webhook is kept at the provider, and a clock that is turned by hand. */
@@ -77,9 +103,12 @@ async function registered(kind: FakeKind) {
   const { store, keys, openGitProvider } = api;
   const metrics = createMetrics('test');
   const registering = { store, keys, openGitProvider, webhooksUrl: gateway.url, logger, metrics };
-  while (await keepRegistrations({ ...registering, clock: systemClock }, never)) {
-    // Until nothing is left to do.
-  }
+  const keep = async () => {
+    while (await keepRegistrations({ ...registering, clock: systemClock }, never)) {
+      // Until nothing is left to do.
+    }
+  };
+  await keep();
   let now = systemClock.now().add({ seconds: 1 });
   const deps = {
     store,
@@ -98,6 +127,7 @@ async function registered(kind: FakeKind) {
     provider,
     repository,
     deps,
+    keep,
     attempts,
     redeliveries: () => attempts().filter(({ isRedelivery }) => isRedelivery),
     push: (n: number) => provider.push('acme/shop', 'main', sha(n)),
@@ -166,6 +196,38 @@ describe.each(['GITHUB', 'GITLAB'] as const)('%s', (kind) => {
     expect(await gateway.received()).toHaveLength(1);
     expect(redeliveries()).toHaveLength(0);
     expect(await missing()).toHaveLength(0);
+  });
+
+  test('what is refused has the webhook written again, once, and arrives then', async () => {
+    const scene = await registered(kind);
+    const { api, gateway, repository, keep, push, look, turn, redeliveries } = scene;
+    const [hook] = repository.hooks;
+    const ours = hook!.signingToken || hook!.secret;
+    gateway.takesOnly(ours);
+    await push(1);
+    await look();
+    Object.assign(hook!, { secret: 'changed at the provider', signingToken: '' });
+    await push(2);
+    turn(60);
+    await look();
+    // An attempt that would be refused as well is not asked for.
+    expect(redeliveries()).toHaveLength(0);
+    await keep();
+    expect(hook!.signingToken || hook!.secret).toBe(ours);
+    turn(60);
+    await look();
+    expect(await gateway.received()).toHaveLength(2);
+    const audit = () =>
+      api.store.tenant(api.context, (tx) => tx.db.select().from(tables.auditEvents));
+    const mended = async () => {
+      const rows = await audit();
+      return rows.filter(({ action }) => action === 'git_webhook.mended').length;
+    };
+    expect(await mended()).toBe(1);
+    turn(60);
+    await look();
+    await keep();
+    expect(await mended()).toBe(1);
   });
 
   test('replicas ask once, and a look begins where the last one ended', async () => {

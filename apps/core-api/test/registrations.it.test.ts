@@ -61,6 +61,25 @@ describe.each(kinds)('%s', (kind) => {
     expect(repository.hooks).toHaveLength(1);
   });
 
+  test('a secret or an address that was changed at the provider is set right by a synchronization', async () => {
+    const { api, repository, serviceId } = await registrable(kind);
+    await keep(api);
+    const [hook] = repository.hooks;
+    if (hook === undefined) throw new Error('there is a webhook');
+    const { id, url } = hook;
+    Object.assign(hook, { secret: 'changed', signingToken: '' });
+    const sync = async () => {
+      expect((await api.post(`/service/${serviceId}/gitWebhook/sync`)).body.status).toBe('ACTIVE');
+      expect(repository.hooks).toMatchObject([{ id, url }]);
+      expect(secretAt(repository.hooks[0])).toBe(await secretOf(api));
+    };
+    await sync();
+    hook.url = 'https://elsewhere.example/hook';
+    const { body } = await api.get(`/service/${serviceId}/gitWebhookStatus`);
+    expect(body).toMatchObject({ status: 'MISCONFIGURED', missing_events: [] });
+    await sync();
+  });
+
   test('a new secret reaches the provider, however long that takes', async () => {
     const { api, repository, provider } = await registrable(kind);
     await keep(api);
@@ -77,6 +96,29 @@ describe.each(kinds)('%s', (kind) => {
     expect(secretAt(repository.hooks[0])).toBe(rotated.body.secret);
     expect(repository.hooks).toHaveLength(1);
   });
+});
+
+test.each(['GITHUB', 'GITEA'] as const)('a form is no payload that is kept: %s', async (kind) => {
+  const { api, repository, serviceId } = await registrable(kind);
+  await keep(api);
+  repository.hooks[0]!.contentType = 'form';
+  const status = () => api.get(`/service/${serviceId}/gitWebhookStatus`);
+  expect((await status()).body.status).toBe('MISCONFIGURED');
+  await makeDue(api);
+  await keep(api);
+  expect(repository.hooks).toMatchObject([{ contentType: 'json' }]);
+  expect((await status()).body.status).toBe('ACTIVE');
+});
+
+test('while a secret is rotated a synchronization tells the provider one that counts', async () => {
+  const { api, repository, serviceId } = await registrable();
+  await keep(api);
+  const { id } = await webhookOf(api);
+  const rotated = await api.post(`/incomingWebhook/${id}/rotate`);
+  repository.hooks[0]!.secret = 'changed';
+  expect((await api.post(`/service/${serviceId}/gitWebhook/sync`)).status).toBe(200);
+  expect(secretAt(repository.hooks[0])).toBe(rotated.body.secret);
+  expect(await only(api)).toMatchObject({ secretVersion: 2 });
 });
 
 test('what GitLab keeps switched off is not called kept', async () => {
@@ -249,6 +291,13 @@ test('a webhook that somebody entered by hand is taken over, and stays when nobo
   expect(repository.hooks).toHaveLength(1);
   expect(await only(api)).toMatchObject({ isAdopted: true, incomingWebhookId: made.body.id });
   expect(secretAt(repository.hooks[0])).toBe(made.body.secret);
+  // Whoever entered it may send it elsewhere: it is not ours any more then.
+  const [theirs] = repository.hooks;
+  theirs!.url = 'https://elsewhere.example/hook';
+  await makeDue(api);
+  await keep(api);
+  expect(repository.hooks.map(({ url }) => url)).toEqual([theirs!.url, made.body.url]);
+  repository.hooks.shift();
   await deleteService(api, serviceId);
   const asked = provider.requests.length;
   await keep(api);

@@ -133,5 +133,6 @@ function toHook({ uuid, url, active, events, secret_set }: z.infer<typeof Hook>)
     events: fromNative(eventNames, events),
     isActive: active,
     hasSecret: secret_set ?? null,
+    isJson: true,
   };
 }

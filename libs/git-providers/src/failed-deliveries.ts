@@ -30,8 +30,8 @@ export async function collectFailed(
     if (deliveredAt === null) return after.id !== null;
     return Temporal.Instant.compare(deliveredAt, after.at) < 0;
   };
-  const finish = (isComplete: boolean): FailedDeliveries => ({
-    failed: [...byEvent.values()]
+  const finish = (isComplete: boolean): FailedDeliveries => {
+    const failed = [...byEvent.values()]
       .filter(({ isDelivered }) => !isDelivered)
       .map(({ id, eventId, event, deliveredAt, status }) => ({
         id,
@@ -40,10 +40,12 @@ export async function collectFailed(
         deliveredAt,
         status,
       }))
-      .reverse(),
-    newestId,
-    isComplete,
-  });
+      .reverse();
+    const isRefused = failed.some(
+      ({ id, status }) => status === 401 && (after.id === null || isNewer(id, after.id)),
+    );
+    return { failed, newestId, isComplete, isRefused };
+  };
   for (let page = 0; page < pagesMax; page += 1) {
     const attempts = await nextPage();
     if (attempts === null) return finish(true);

@@ -80,5 +80,6 @@ function toHook({ id, active, events, config }: z.infer<typeof Hook>): ProviderH
     events: fromNative(eventNames, events),
     isActive: active,
     hasSecret: null,
+    isJson: config.content_type !== 'form',
   };
 }

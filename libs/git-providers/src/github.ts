@@ -25,7 +25,11 @@ const Hook = z.object({
   id: Id,
   active: z.boolean(),
   events: z.array(z.string()),
-  config: z.object({ url: z.string().optional(), secret: z.string().optional() }),
+  config: z.object({
+    url: z.string().optional(),
+    secret: z.string().optional(),
+    content_type: z.string().optional(),
+  }),
 });
 
 const Delivery = z.object({
@@ -107,6 +111,7 @@ function toHook({ id, active, events, config }: z.infer<typeof Hook>): ProviderH
     events: events.includes('*') ? ['push', 'pull_request'] : fromNative(eventNames, events),
     isActive: active,
     hasSecret: config.secret !== undefined && config.secret !== '',
+    isJson: config.content_type !== 'form',
   };
 }
 

@@ -132,6 +132,7 @@ function toHook(hook: z.infer<typeof Hook>): ProviderHook {
     events,
     isActive: (hook.alert_status ?? 'executable') === 'executable',
     hasSecret: told === null ? null : Boolean(hook.token_present || hook.signing_token_present),
+    isJson: true,
   };
 }
 

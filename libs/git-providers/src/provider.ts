@@ -44,6 +44,8 @@ export interface ProviderHook {
   readonly isActive: boolean;
   /** Null where the provider does not tell. */
   readonly hasSecret: boolean | null;
+  /** False where its payload is a form (GitHub, Gitea), which nobody here reads. */
+  readonly isJson: boolean;
 }
 
 /** A delivery that did not arrive. */
@@ -68,6 +70,11 @@ export interface FailedDeliveries {
   readonly newestId: string | null;
   /** False where the bound of pages came before `after`: older ones were not looked at. */
   readonly isComplete: boolean;
+  /**
+   * True where one of `failed` that is newer than `after.id` was answered with 401: the receiver
+   * knows another secret than the provider signs with.
+   */
+  readonly isRefused: boolean;
 }
 
 /** Where a look at deliveries ends. */

@@ -149,6 +149,7 @@ describe.each(['GITHUB', 'GITLAB'] as const)('a provider that remembers deliveri
       failed: [],
       newestId: null,
       isComplete: true,
+      isRefused: false,
     });
     await fake.push(repository, 'main', sha(1));
     await receiver.stop();
@@ -186,7 +187,27 @@ describe.each(['GITHUB', 'GITLAB'] as const)('a provider that remembers deliveri
       id: second.newestId,
       at: systemClock.now().add({ seconds: 1 }),
     });
-    expect(third).toEqual({ failed: [], newestId: null, isComplete: true });
+    expect(third).toEqual({ failed: [], newestId: null, isComplete: true, isRefused: false });
+  });
+
+  test('that a signature was refused is told by the look that sees it first', async () => {
+    const { fake, provider, repository } = await scene(kind);
+    const receiver = await openReceiver();
+    const hook = await provider.createHook(repository, wish(receiver.url));
+    const look = async (id: string | null) =>
+      await provider.deliveries!.listFailed(repository, hook.id, { id, at: begin });
+    receiver.answers(503);
+    await fake.push(repository, 'main', sha(1));
+    const first = await look(null);
+    expect(first).toMatchObject({ failed: [{}], isRefused: false });
+    receiver.answers(401);
+    await fake.push(repository, 'main', sha(2));
+    const second = await look(first.newestId);
+    expect(second.isRefused).toBe(true);
+    expect((await look(second.newestId)).isRefused).toBe(false);
+    receiver.answers(204);
+    await provider.deliveries!.redeliver(repository, hook.id, second.newestId!);
+    expect((await look(first.newestId)).isRefused).toBe(false);
   });
 
   test('an attempt that failed again is the one to ask for, once per event', async () => {
@@ -228,7 +249,7 @@ test('GitHub’s time decides as well where a look ends', async () => {
   await fake.push(repository, 'main', sha(1));
   const at = systemClock.now().add({ seconds: 60 });
   const look = await provider.deliveries!.listFailed(repository, hook.id, { id: null, at });
-  expect(look).toEqual({ failed: [], newestId: null, isComplete: true });
+  expect(look).toEqual({ failed: [], newestId: null, isComplete: true, isRefused: false });
 });
 
 test('a GitLab hook that was switched off after failures is woken when it is put right', async () => {
@@ -245,6 +266,17 @@ test('a GitLab hook that was switched off after failures is woken when it is put
   expect(await provider.updateHook(repository, hook.id, wish(receiver.url))).toMatchObject({
     isActive: true,
   });
+});
+
+test('a payload that is a form is told, and JSON again when the hook is put right', async () => {
+  for (const kind of ['GITHUB', 'GITEA'] as const) {
+    const { fake, provider, repository } = await scene(kind);
+    const made = await provider.createHook(repository, wish('https://pilotfish.example.com/a'));
+    expect(made.isJson).toBe(true);
+    fake.repository(repository).hooks[0]!.contentType = 'form';
+    expect(await provider.listHooks(repository)).toMatchObject([{ isJson: false }]);
+    expect(await provider.updateHook(repository, made.id, wish(made.url))).toEqual(made);
+  }
 });
 
 test('Bitbucket and Gitea have no deliveries to ask for, and that is what they say', async () => {

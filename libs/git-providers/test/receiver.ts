@@ -13,17 +13,20 @@ export interface Received {
 export interface Receiver {
   readonly url: string;
   readonly received: readonly Received[];
+  /** From here on it answers so, and keeps nothing where it is no success. Default 204. */
+  answers(status: number): void;
   stop(): Promise<void>;
   start(): Promise<void>;
 }
 
 export async function openReceiver(): Promise<Receiver> {
   const received: Received[] = [];
+  let status = 204;
   const server = createServer((request, response) => {
     text(request).then(
       (body) => {
-        received.push({ headers: request.headers, body });
-        response.writeHead(204).end();
+        if (status < 300) received.push({ headers: request.headers, body });
+        response.writeHead(status).end();
       },
       () => response.destroy(),
     );
@@ -42,6 +45,9 @@ export async function openReceiver(): Promise<Receiver> {
   return {
     url: `http://127.0.0.1:${port}/webhook/some-hook`,
     received,
+    answers(next) {
+      status = next;
+    },
     stop,
     async start() {
       server.listen(port, '127.0.0.1');

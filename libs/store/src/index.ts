@@ -295,6 +295,7 @@ export {
   dropRegistrationsOfGitToken,
   ensureRegistration,
   findRegistration,
+  forgetRegisteredSecret,
   isRepositoryFollowed,
   listMissingRegistrations,
   makeRegistrationsDue,

@@ -12,7 +12,7 @@ import {
 } from '@pilotfish/store';
 import type { ApiDeps, Handler } from '../api/call.ts';
 import { hostedName } from '../executions/source-access.ts';
-import { type Addresses, addressOf, readAddresses } from '../registrations/addresses.ts';
+import { type Addresses, addressOf, madeIdOf, readAddresses } from '../registrations/addresses.ts';
 import { hookEvents, pathAt } from '../registrations/deps.ts';
 import { hookStatus } from '../registrations/webhook-status.ts';
 import { providerWire } from '../routes/wire.ts';
@@ -49,6 +49,7 @@ export const readGitWebhook: Handler<Operations['getServiceGitWebhookStatus']> =
 };
 
 interface Known extends Addresses {
+  readonly madeId: string | null;
   readonly isSecretKnown: boolean;
 }
 
@@ -64,19 +65,24 @@ async function readKnown(
   // Of one that was entered by hand nobody knows better than that it is right.
   const isSecretKnown =
     registration?.providerHookId == null || registration.secretVersion === present?.secretVersion;
-  return { ...addresses, isSecretKnown };
+  return { ...addresses, madeId: registration && madeIdOf(registration), isSecretKnown };
 }
 
 async function askProvider(
   { openGitProvider, urls }: ApiDeps,
   service: ServiceRow,
   token: GitTokenRow,
-  { own, byHand, isSecretKnown }: Known,
+  { own, byHand, madeId, isSecretKnown }: Known,
 ): Promise<Omit<GitWebhookStatusResponse, 'provider'>> {
   const provider = await openGitProvider(token);
   const path = pathAt(provider, token.apiUrl, service.spec.git.url);
   const signal = AbortSignal.timeout(providerMsMax);
   const hooks = await provider.listHooks(path, { signal });
-  const addresses = [...(own ? [own] : []), ...byHand].map((row) => addressOf(urls.webhooks, row));
-  return hookStatus(hooks, addresses, hookEvents, isSecretKnown);
+  const rows = [...(own ? [own] : []), ...byHand];
+  return hookStatus(hooks, {
+    urls: rows.map((row) => addressOf(urls.webhooks, row)),
+    madeId,
+    events: hookEvents,
+    isSecretKnown,
+  });
 }

@@ -21,8 +21,8 @@ const waitMsMax = 20_000;
 const pollMs = 200;
 
 /**
- * Makes or mends the webhook of a service's repository at its provider now, also where the service is
- * not deployed by itself.
+ * Makes the webhook of a service's repository at its provider now, or writes it there again whatever
+ * it looks like, also where the service is not deployed by itself.
  *
  * @throws Fault `invalid_input` without a Git token, `conflict` with the provider's reason, or that
  * of its absence
@@ -61,11 +61,12 @@ async function keepNow(
   id: WebhookRegistrationId,
 ): Promise<Kept> {
   const signal = AbortSignal.timeout(waitMsMax);
+  const options = { signal, rewrites: true };
   const registrationDeps: RegistrationDeps = { ...deps, webhooksUrl: deps.urls.webhooks };
   try {
     for (;;) {
       const claimed = await claim(deps, context, id);
-      const kept = claimed && (await keepWebhook(registrationDeps, claimed, signal));
+      const kept = claimed && (await keepWebhook(registrationDeps, claimed, options));
       if (kept?.kind === 'failed') throw kept.fault;
       if (kept && kept.kind !== 'moved' && kept.kind !== 'lost') return kept;
       await deps.clock.sleep(pollMs, signal);

@@ -1,7 +1,9 @@
 /**
  * Gap healing by the provider's memory: GitHub and GitLab know which deliveries to a webhook failed,
  * and make another attempt when they are asked to. Once a minute each webhook that is kept there is
- * looked at from where the last look ended; what failed and is not in the inbox is asked for.
+ * looked at from where the last look ended; what failed and is not in the inbox is asked for. What was
+ * refused was signed with another secret than ours: then the webhook is written again first. Forged
+ * deliveries cannot bring that about, because the provider knows nothing of them.
  */
 import { type GitProvider, locateRepository, RateLimited } from '@pilotfish/git-providers';
 import { backoffDelayMs, type Fault, toFault } from '@pilotfish/kernel';
@@ -10,6 +12,7 @@ import {
   claimDeliveryCheck,
   type DeliveryCheck,
   deleteMissingDelivery,
+  forgetRegisteredSecret,
   forgetSettledDeliveries,
   insertMissingDeliveries,
   listDueMissingDeliveries,
@@ -116,10 +119,21 @@ async function look(
       deliveriesFailures: 0,
       ...(found.newestId === null ? {} : { newestDeliveryId: found.newestId }),
     });
+    if (found.isRefused) {
+      await forgetRegisteredSecret(tx, id);
+      // Another attempt would be refused as well until the secret is written.
+      return [];
+    }
     return await listDueMissingDeliveries(tx, now, id, requestsMax[provider.kind]);
   });
   if (deliveriesFailures >= toldAfterFailures) {
     logger.info({ repositoryKey }, 'failed deliveries are asked for again');
+  }
+  if (found.isRefused) {
+    logger.warn(
+      { repositoryKey },
+      'a provider signs with another secret: its webhook is written again',
+    );
   }
   if (!found.isComplete) {
     logger.warn({ repositoryKey }, 'a provider lists more deliveries than are looked at');

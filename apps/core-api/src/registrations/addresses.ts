@@ -48,6 +48,14 @@ export function formerAddresses(
   return ours.map(({ url }) => url);
 }
 
+/** The provider's id of the webhook that was made there; null of one that somebody entered by hand. */
+export function madeIdOf({
+  providerHookId,
+  isAdopted,
+}: Pick<ClaimedRegistration['registration'], 'providerHookId' | 'isAdopted'>): string | null {
+  return isAdopted ? null : providerHookId;
+}
+
 /** What a provider is told to post to. @param webhooksUrl without a slash at the end */
 export function addressOf(webhooksUrl: string, { id }: Pick<IncomingWebhookRow, 'id'>): string {
   return `${webhooksUrl}/webhook/${id}`;

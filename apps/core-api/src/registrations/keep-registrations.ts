@@ -68,7 +68,7 @@ async function keepOne(
   signal: AbortSignal,
 ): Promise<void> {
   const { id, organizationId, repositoryUrl, lastError } = claimed.registration;
-  const kept = await keepWebhook(deps, claimed, signal);
+  const kept = await keepWebhook(deps, claimed, { signal, rewrites: false });
   countKept(deps.metrics).add(1, { provider: claimed.webhook.provider, outcome: kept.kind });
   const line = { registrationId: id, organizationId, repositoryUrl };
   if (kept.kind === 'failed') return tellFailure(deps, line, kept.fault, lastError);

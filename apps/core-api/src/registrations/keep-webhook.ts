@@ -15,7 +15,13 @@ import {
 import { systemContext } from '../executions/system-context.ts';
 import { openHookSecret } from '../handlers/hook-secret-text.ts';
 import { randomFraction } from '../roles/random.ts';
-import { type Addresses, addressOf, formerAddresses, readAddresses } from './addresses.ts';
+import {
+  type Addresses,
+  addressOf,
+  formerAddresses,
+  madeIdOf,
+  readAddresses,
+} from './addresses.ts';
 import { hookEvents, type Kept, pathAt, type RegistrationDeps } from './deps.ts';
 import { openRegisteringWebhook } from './registering-webhook.ts';
 import { removeWebhook } from './remove-webhook.ts';
@@ -26,18 +32,27 @@ export const claimSeconds = 120;
 /** How often a webhook that is as it should be is looked at. */
 const verifySeconds = 3600;
 
+export interface KeepOptions {
+  readonly signal: AbortSignal;
+  /**
+   * True to write also what looks right: no provider shows the secret, so that one which somebody
+   * changed there looks like ours.
+   */
+  readonly rewrites: boolean;
+}
+
 /** Speaks to the provider about a claimed registration and saves what came of it. */
 export async function keepWebhook(
   deps: RegistrationDeps,
   claimed: ClaimedRegistration,
-  signal: AbortSignal,
+  options: KeepOptions,
 ): Promise<Kept> {
   const context = systemContext(claimed.registration.organizationId, 'webhook registration');
   try {
-    if (!claimed.isFollowed) return await removeWebhook(deps, context, claimed, signal);
+    if (!claimed.isFollowed) return await removeWebhook(deps, context, claimed, options.signal);
     const token = claimed.followerTokenId;
     if (token === null || token === claimed.token.id) {
-      return await bringAbout(deps, context, claimed, signal);
+      return await bringAbout(deps, context, claimed, options);
     }
     // Its services have another token now, and the next look takes that one.
     const now = deps.clock.now();
@@ -47,7 +62,7 @@ export async function keepWebhook(
     );
     return { kind: isSaved ? 'moved' : 'lost' };
   } catch (thrown) {
-    if (signal.aborted) throw thrown;
+    if (options.signal.aborted) throw thrown;
     const fault = toFault(thrown);
     await saveFailure(deps, context, claimed, fault);
     return { kind: 'failed', fault };
@@ -58,7 +73,7 @@ async function bringAbout(
   deps: RegistrationDeps,
   context: TenantContext,
   claimed: ClaimedRegistration,
-  signal: AbortSignal,
+  { signal, rewrites }: KeepOptions,
 ): Promise<Kept> {
   const { store, clock, keys, webhooksUrl } = deps;
   const { registration, token, webhook } = claimed;
@@ -73,6 +88,7 @@ async function bringAbout(
   const hooks = await provider.listHooks(path, { signal });
   const plan = planHook(hooks, {
     url: urlOf(own),
+    madeId: madeIdOf(registration),
     // Those that were deleted are ours no less, and their address leads nowhere any more.
     otherUrls: [
       ...(webhook.id === own.id ? [] : [urlOf(webhook)]),
@@ -80,7 +96,8 @@ async function bringAbout(
       ...byHand.map(urlOf),
     ],
     events: hookEvents,
-    isSecretKnown: registration.secretVersion === own.secretVersion && webhook.id === own.id,
+    isSecretKnown:
+      !rewrites && registration.secretVersion === own.secretVersion && webhook.id === own.id,
   });
   const chosen =
     byHand.find((row) => plan.kind !== 'create' && urlOf(row) === plan.hook.url) ?? own;

@@ -4,10 +4,11 @@ import { type HookAtProvider, planHook } from './plan-hook.ts';
 
 const url = 'https://hooks.example/webhook/1';
 const byHand = 'https://hooks.example/webhook/2';
-const wish = { url, otherUrls: [byHand], events: ['push'], isSecretKnown: true };
+const wish = { url, madeId: null, otherUrls: [byHand], events: ['push'], isSecretKnown: true };
 
 function hook(change: Partial<HookAtProvider> = {}): HookAtProvider {
-  return { id: '7', url, events: ['push'], isActive: true, hasSecret: true, ...change };
+  const hook = { id: '7', url, events: ['push'], isActive: true, hasSecret: true, isJson: true };
+  return { ...hook, ...change };
 }
 
 test('what is not there is made, whatever else is there', () => {
@@ -26,6 +27,7 @@ test('whatever is wrong is mended', () => {
   expect(missing).toMatchObject({ kind: 'update', missingEvents: ['push'] });
   expect(planHook([hook({ isActive: false })], wish).kind).toBe('update');
   expect(planHook([hook({ hasSecret: false })], wish).kind).toBe('update');
+  expect(planHook([hook({ isJson: false })], wish).kind).toBe('update');
   expect(planHook([hook()], { ...wish, isSecretKnown: false }).kind).toBe('update');
 });
 
@@ -33,6 +35,19 @@ test('what somebody entered by hand is taken over, unless ours is there', () => 
   const theirs = hook({ id: '3', url: byHand });
   expect(planHook([theirs], wish)).toMatchObject({ kind: 'update', hook: theirs });
   expect(planHook([theirs, hook()], wish)).toMatchObject({ kind: 'keep', hook: { id: '7' } });
+});
+
+test('the one that was made is ours whatever its address, and the others with that address are not', () => {
+  const elsewhere = 'https://ci.example/hook';
+  const [made, theirs] = [hook({ id: '9', url: elsewhere }), hook({ id: '3', url: elsewhere })];
+  expect(planHook([theirs, made], { ...wish, madeId: '9' })).toEqual({
+    kind: 'update',
+    hook: made,
+    missingEvents: [],
+    surplus: [],
+  });
+  expect(planHook([made, hook()], { ...wish, madeId: '9' })).toMatchObject({ hook: { id: '7' } });
+  expect(planHook([theirs], { ...wish, madeId: '9' })).toEqual({ kind: 'create' });
 });
 
 test('of several with our address the oldest stays, and the others are too many', () => {
@@ -49,6 +64,7 @@ test('a webhook with another address is never touched', () => {
     events: fc.subarray(['push', 'issues', 'tag']),
     isActive: fc.boolean(),
     hasSecret: fc.option(fc.boolean()),
+    isJson: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.array(anyHook), (hooks) => {

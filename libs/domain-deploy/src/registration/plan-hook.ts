@@ -9,18 +9,25 @@ export interface HookAtProvider {
   readonly isActive: boolean;
   /** Null where the provider does not tell. */
   readonly hasSecret: boolean | null;
+  /** False where its payload is a form. */
+  readonly isJson: boolean;
 }
 
 export interface HookToBe {
   /** Where deliveries are taken now. */
   readonly url: string;
   /**
+   * The provider's id of the webhook that was made for this repository: it is ours whatever address
+   * somebody gave it since. Null where none was made, or somebody else made it.
+   */
+  readonly madeId: string | null;
+  /**
    * Other addresses of this organization, the most wanted first: of a webhook that was deleted since,
    * or of one whose address somebody entered at the provider by hand.
    */
   readonly otherUrls: readonly string[];
   readonly events: readonly string[];
-  /** True where the provider has the secret that counts. */
+  /** True where the provider has the secret that counts, as far as is known. */
   readonly isSecretKnown: boolean;
 }
 
@@ -36,19 +43,25 @@ export type HookPlan =
     };
 
 /**
- * Ours are known by their address alone, which nobody else can have: so that one made a moment
- * before a crash is found again, and one of somebody else is never touched.
+ * Ours are known by their address, which nobody else can have: so that one made a moment before a
+ * crash is found again, and one of somebody else is never touched. And by the id of the one that was
+ * made, so that a changed address is set right in place of a second one made.
  */
 export function planHook(hooks: readonly HookAtProvider[], wish: HookToBe): HookPlan {
-  for (const url of [wish.url, ...wish.otherUrls]) {
-    // The oldest stays, so that two who look at the same time keep the same one.
-    const [hook, ...surplus] = withUrl(hooks, url);
+  const ours = [
+    withUrl(hooks, wish.url),
+    hooks.filter(({ id }) => id === wish.madeId),
+    ...wish.otherUrls.map((url) => withUrl(hooks, url)),
+  ];
+  // The oldest stays, so that two who look at the same time keep the same one.
+  for (const [hook, ...surplus] of ours) {
     if (hook === undefined) continue;
     const missingEvents = wish.events.filter((event) => !hook.events.includes(event));
     const isAsWished =
       missingEvents.length === 0 &&
       hook.isActive &&
       hook.hasSecret !== false &&
+      hook.isJson &&
       wish.isSecretKnown &&
       isSameUrl(hook.url, wish.url);
     return { kind: isAsWished ? 'keep' : 'update', hook, missingEvents, surplus };

@@ -250,6 +250,22 @@ function ownClaim(
   );
 }
 
+/** The provider has another secret than it was given: it is given ours again at the next look. */
+export async function forgetRegisteredSecret(
+  tx: TenantTransaction,
+  id: WebhookRegistrationId,
+): Promise<void> {
+  await tx.db
+    .update(webhookRegistrations)
+    .set({ secretVersion: null })
+    .where(
+      and(
+        eq(webhookRegistrations.organizationId, tx.organizationId),
+        eq(webhookRegistrations.id, id),
+      ),
+    );
+}
+
 /** Has what is kept with a token looked at now: how it went with the text before says nothing more. */
 export async function makeRegistrationsDue(
   tx: TenantTransaction,

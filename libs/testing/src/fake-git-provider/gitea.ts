@@ -98,6 +98,9 @@ function change(hook: FakeHook, body: Record<string, unknown>): void {
   const config = recordOf(body.config);
   if (config.url !== undefined) hook.url = textOf(config.url);
   if (config.secret !== undefined) hook.secret = textOf(config.secret);
+  if (config.content_type !== undefined) {
+    hook.contentType = config.content_type === 'json' ? 'json' : 'form';
+  }
 }
 
 /** The secret is never shown, and whether there is one is not either. */
@@ -106,7 +109,7 @@ function giteaHook(hook: FakeHook) {
     id: hook.id,
     type: 'gitea',
     branch_filter: '',
-    config: { content_type: 'json', url: hook.url },
+    config: { content_type: hook.contentType, url: hook.url },
     events: hook.events,
     authorization_header: '',
     active: hook.isActive,

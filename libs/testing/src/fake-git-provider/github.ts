@@ -131,6 +131,7 @@ function change(hook: FakeHook, body: Record<string, unknown>): void {
   const config = recordOf(body.config);
   hook.url = textOf(config.url);
   hook.secret = textOf(config.secret);
+  hook.contentType = config.content_type === 'json' ? 'json' : 'form';
 }
 
 function githubHook(hook: FakeHook) {
@@ -142,7 +143,7 @@ function githubHook(hook: FakeHook) {
     active: hook.isActive,
     events: hook.events,
     config: {
-      content_type: 'json',
+      content_type: hook.contentType,
       insecure_ssl: '0',
       ...(hook.secret === '' ? {} : { secret: '********' }),
       url: hook.url,

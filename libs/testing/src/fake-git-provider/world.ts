@@ -24,6 +24,8 @@ export interface FakeHook {
   /** As the provider names them. */
   events: string[];
   isActive: boolean;
+  /** GitHub's and Gitea's choice; the others send JSON whatever it says. */
+  contentType: 'json' | 'form';
   secret: string;
   /** GitLab's second way of being sure who calls. */
   signingToken: string;
@@ -214,6 +216,7 @@ export function newHook(world: FakeWorld): FakeHook {
     url: '',
     events: [],
     isActive: true,
+    contentType: 'json',
     secret: '',
     signingToken: '',
     failuresInRow: 0,
