@@ -1,10 +1,12 @@
 /** The lists of deliveries, and replaying many of them. */
 import type { DeliveryReplayPreview, IncomingWebhookDeliveryList } from '@pilotfish/contracts/http';
-import { newId, systemClock } from '@pilotfish/kernel';
+import { instantOfId, newId, systemClock } from '@pilotfish/kernel';
 import { tables } from '@pilotfish/store';
+import { scale } from '@pilotfish/testing';
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { instantText } from '../src/routes/wire.ts';
 import { type TestApi, testApi } from './api.ts';
 import { Scene } from './operations/scene.ts';
 
@@ -64,7 +66,24 @@ async function newInboxOf(api: TestApi) {
     } while (cursor !== null);
     return ids;
   };
-  return { scene, hooks, add, list, walk, ofOrganization };
+  const addMany = async (after: string, count: number) => {
+    const newer = sql`insert into deliveries (id, organization_id, incoming_webhook_id,
+        provider_delivery_id, event, received_at, next_attempt_at, day, state)
+      select (${after.slice(0, 9)} || 'ffff-7fff-b' || right(gen_random_uuid()::text, 16))::uuid,
+        ${organizationId}, ${hooks[0] ?? ''}, 'd' || n, 'push', now(), now(), current_date, 'HANDLED'
+      from generate_series(1, ${count}::int) n`;
+    await api.store.tenant(api.context, ({ db }) => db.execute(newer));
+  };
+  const range = { received_from: '2026-01-01T00:00:00Z', received_to: '2100-01-01T00:00:00Z' };
+  const preview = async (query: Record<string, string> = {}) => {
+    const { status, body } = await api.post(`${ofOrganization}/replayPreview`, {
+      ...range,
+      ...query,
+    });
+    expect(status).toBe(200);
+    return body as unknown as DeliveryReplayPreview;
+  };
+  return { scene, hooks, add, addMany, list, walk, preview, ofOrganization };
 }
 
 test('pages show every delivery once, newest first, whatever the filter and wherever they are cut', async () => {
@@ -126,24 +145,63 @@ test('a range of time is cut where the deliveries were received', async () => {
   expect(await walk(ofOrganization, { received_to: `${to}` })).toEqual([within, before]);
 });
 
-test('something rare among thousands is found by following the cursor, page by short page', async () => {
+test('something rare among thousands is found, and a page says how far it looked', async () => {
   const api = await testApi();
-  const { hooks, add, list, walk, ofOrganization } = await newInboxOf(api);
+  const { add, addMany, list, walk, preview, ofOrganization } = await newInboxOf(api);
   const rare = await add({ outcome: 'Something rare.' });
-  const thousand = sql`insert into deliveries (id, organization_id, incoming_webhook_id,
-      provider_delivery_id, event, received_at, next_attempt_at, day, state)
-    select (${rare.slice(0, 9)} || 'ffff-7fff-b' || right(gen_random_uuid()::text, 16))::uuid, ${api.organizationId}, ${hooks[0] ?? ''}, 'd' || n, 'push', now(), now(),
-      current_date, 'HANDLED' from generate_series(1, 1200) n`;
-  await api.store.tenant(api.context, ({ db }) => db.execute(thousand));
+  const healed = await add({ cause: 'HEALED', outcome: 'Something healed.' });
+  const pending = await add({ state: 'PENDING' });
+  await addMany(rare, scale({ small: 12_000, full: 112_000 }));
+  // What is rare by its nature is found by an index of its own.
+  for (const [query, id] of [
+    [{ cause: 'HEALED' }, healed],
+    [{ cause: 'HEALED', outcome: 'something' }, healed],
+    [{ state: 'PENDING' }, pending],
+  ] as const) {
+    const page = await list(ofOrganization, query);
+    expect(page).toMatchObject({ results: [{ id }], next_cursor: null, searched_from: null });
+  }
+  expect((await preview({ cause: 'HEALED' })).not_kept).toBe(1);
+  // What is rare by its words is looked for among the newest ten thousand, and then told so.
   const first = await list(ofOrganization, { outcome: 'rare' });
   expect(first.results).toEqual([]);
-  expect(first.next_cursor).not.toBeNull();
+  const cursor = first.next_cursor ?? expect.fail('it leads on');
+  expect(first.searched_from).toBe(instantText(instantOfId(cursor)));
+  const older = await list(ofOrganization, { cursor, limit: '200' });
+  const newest = older.results?.[0]?.id ?? '';
+  expect(newest < cursor).toBe(true);
+  const [row] = await api.store.tenant(api.context, ({ db }) =>
+    db.execute(sql`select count(*)::int as looked from deliveries where id >= ${cursor}`),
+  );
+  expect(row?.looked).toBe(10_000);
   expect(await walk(ofOrganization, { outcome: 'rare' })).toEqual([rare]);
+  // A preview looks ten times as far, and goes on where the one before ended.
+  let found = await preview({ outcome: 'rare' });
+  while (found.next_cursor !== null) {
+    expect(found).toMatchObject({ more: true, not_kept: 0 });
+    expect(found.searched_from).toBe(instantText(instantOfId(found.next_cursor)));
+    found = await preview({ outcome: 'rare', cursor: found.next_cursor });
+  }
+  expect(found).toMatchObject({ more: false, searched_from: null, not_kept: 1 });
+});
+
+test('previews lead from one to the next until everything was in one of them', async () => {
+  const api = await testApi();
+  const { add, addMany, preview } = await newInboxOf(api);
+  await addMany(await add({}), 449);
+  const counts: number[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: DeliveryReplayPreview = await preview(cursor === null ? {} : { cursor });
+    counts.push(page.not_kept);
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  expect(counts).toEqual([200, 200, 50]);
 });
 
 test('a preview says what a replay would start, and the replay is of exactly that', async () => {
   const api = await testApi();
-  const { scene, add, list, ofOrganization } = await newInboxOf(api);
+  const { scene, add, list, preview, ofOrganization } = await newInboxOf(api);
   const environmentId = await scene.environment();
   const applicationId = await scene.application(environmentId);
   const push = (branch: string) => ({
@@ -156,10 +214,8 @@ test('a preview says what a replay would start, and the replay is of exactly tha
   await add({}, push('unwatched'));
   await add({ event: 'issues' }, {});
   await add({});
-  const range = { received_from: '2026-01-01T00:00:00Z', received_to: '2100-01-01T00:00:00Z' };
-  const asked = await api.post(`${ofOrganization}/replayPreview`, range);
-  const preview = asked.body as unknown as DeliveryReplayPreview;
-  expect(preview).toMatchObject({
+  const found = await preview();
+  expect(found).toMatchObject({
     delivery_ids: lost,
     branches: [
       {
@@ -175,7 +231,7 @@ test('a preview says what a replay would start, and the replay is of exactly tha
   });
   // A preview starts nothing.
   expect((await list(ofOrganization, { state: 'PENDING' })).results).toEqual([]);
-  const { delivery_ids } = preview;
+  const { delivery_ids } = found;
   const replayed = await api.post(`${ofOrganization}/replay`, { delivery_ids });
   expect(replayed.status).toBe(202);
   const pending = await list(ofOrganization, { state: 'PENDING', cause: 'REPLAYED' });
@@ -184,4 +240,16 @@ test('a preview says what a replay would start, and the replay is of exactly tha
   expect(pending.results?.map((row) => row.replay_of).toSorted()).toEqual(lost);
   const foreign = await api.post(`${ofOrganization}/replay`, { delivery_ids: [lost[0], newId()] });
   expect(foreign.status).toBe(404);
+});
+
+test('a filter that is misspelt, and a body where none belongs, are refused', async () => {
+  const api = await testApi();
+  const { add, ofOrganization } = await newInboxOf(api);
+  const misspelt = await api.get(`${ofOrganization}?recieved_from=2026-01-01T00:00:00Z`);
+  expect(misspelt).toMatchObject({ status: 400 });
+  expect(JSON.stringify(misspelt.body)).toContain('recieved_from');
+  const id = await add({}, {});
+  const replay = `/incomingWebhookDelivery/${id}/replay`;
+  expect(await api.post(replay, { delivery_ids: [id] })).toMatchObject({ status: 400 });
+  expect(await api.post(replay, {})).toMatchObject({ status: 202 });
 });

@@ -37,6 +37,12 @@ export function firstIdAt<T extends Id<string>>(instant: Temporal.Instant): T {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000` as T;
 }
 
+/** When a UUIDv7 was made, to the millisecond. */
+export function instantOfId(id: Id<string>): Temporal.Instant {
+  const milliseconds = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  return Temporal.Instant.fromEpochMilliseconds(milliseconds);
+}
+
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** True for a lower-case UUID of any version. */

@@ -20,6 +20,7 @@ export {
   type GitTokenId,
   type Id,
   type IncomingWebhookId,
+  instantOfId,
   isUuid,
   newId,
   type OrganizationId,

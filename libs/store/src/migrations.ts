@@ -53,4 +53,8 @@ export const migrations: readonly Migration[] = [
     name: '0011_next_secret',
     sql: 'ALTER TABLE "incoming_webhooks" ADD COLUMN "next_secret_ciphertext" "bytea";',
   },
+  {
+    name: '0012_lists_by_cause',
+    sql: 'CREATE INDEX "deliveries_by_cause" ON "deliveries" USING btree ("organization_id","cause","id") WHERE "deliveries"."cause" <> \'RECEIVED\';',
+  },
 ];

@@ -16,15 +16,26 @@ const readBytesMax = 256 * 1024;
 
 type Branch = DeliveryReplayPreview['branches'][number];
 
+export type Preview = Pick<
+  DeliveryReplayPreview,
+  'delivery_ids' | 'branches' | 'starting_nothing' | 'not_kept' | 'not_read'
+> & {
+  /** Of what is older, and was not looked at; null where nothing is. */
+  readonly next: DeliveryId | null;
+};
+
 /**
  * What replaying the deliveries that match would be about: the branches that they name, and who
  * follows these. Nothing is asked of Git, and nothing is started.
+ *
+ * @param before where the preview before ended; null: from the newest on
  */
 export async function previewReplay(
   tx: TenantTransaction,
   filter: DeliveryFilter,
-): Promise<DeliveryReplayPreview> {
-  const { rows, more } = await findMatching(tx, filter);
+  before: DeliveryId | null,
+): Promise<Preview> {
+  const { rows, next } = await findMatching(tx, filter, before);
   const providers = await findProviders(tx, [...new Set(rows.map((row) => row.incomingWebhookId))]);
   const preview = { starting_nothing: 0, not_kept: 0, not_read: 0 };
   const selected = new Set<DeliveryId>();
@@ -48,7 +59,7 @@ export async function previewReplay(
     ...preview,
     delivery_ids: [...selected].sort(),
     branches: [...branches.values()].filter(({ services }) => services.length > 0),
-    more,
+    next,
   };
 }
 
@@ -58,19 +69,21 @@ type Providers = Awaited<ReturnType<typeof findProviders>>;
 async function findMatching(
   tx: TenantTransaction,
   filter: DeliveryFilter,
-): Promise<{ readonly rows: readonly DeliveryRow[]; readonly more: boolean }> {
+  before: DeliveryId | null,
+): Promise<{ readonly rows: readonly DeliveryRow[]; readonly next: DeliveryId | null }> {
   const rows: DeliveryRow[] = [];
-  let before: DeliveryId | null = null;
+  let next = before;
   for (let pages = 0; pages < pagesMax; pages += 1) {
     const limit = replayedDeliveriesMax - rows.length;
-    const page = await listDeliveries(tx, filter, { before, limit });
+    const page = await listDeliveries(tx, filter, { before: next, limit });
     rows.push(...page.rows);
-    before = page.next;
-    if (before === null || rows.length >= replayedDeliveriesMax) break;
+    next = page.next;
+    if (next === null || rows.length >= replayedDeliveriesMax) break;
   }
-  return { rows, more: before !== null };
+  return { rows, next };
 }
 
+/** Each looks at 10,000 deliveries at most. */
 const pagesMax = 10;
 
 function isPush(row: DeliveryRow, providers: Providers): boolean {

@@ -4,7 +4,7 @@ import type {
   IncomingWebhookDeliveryList,
   IncomingWebhookDeliverySummary,
 } from '@pilotfish/contracts/http';
-import { type DeliveryId, Fault, type IncomingWebhookId } from '@pilotfish/kernel';
+import { type DeliveryId, Fault, type IncomingWebhookId, instantOfId } from '@pilotfish/kernel';
 import {
   appendAudit,
   type DeliveryFilter,
@@ -38,6 +38,11 @@ export function summaryWire(row: DeliveryRow): IncomingWebhookDeliverySummary {
   };
 }
 
+/** The instant down to which a page looked. */
+function searchedFrom(next: DeliveryId | null): string | null {
+  return next === null ? null : instantText(instantOfId(next));
+}
+
 type FilterQuery = Omit<DeliveryListQuery, 'limit' | 'cursor'>;
 
 function filterOf(query: FilterQuery, incomingWebhookId?: IncomingWebhookId): DeliveryFilter {
@@ -57,7 +62,11 @@ async function pageOf(
 ): Promise<IncomingWebhookDeliveryList> {
   const page = { before: cursor ?? null, limit };
   const { rows, next } = await listDeliveries(tx, filterOf(query, incomingWebhookId), page);
-  return { results: rows.map(summaryWire), next_cursor: next };
+  return {
+    results: rows.map(summaryWire),
+    next_cursor: next,
+    searched_from: searchedFrom(next),
+  };
 }
 
 /** @throws Fault `not_found` where one of them is not the tenant's */
@@ -102,8 +111,16 @@ export const deliveryRoutes: Handlers<
   },
 
   async previewDeliveryReplay({ body, read }) {
-    const { incoming_webhook_id: hook, ...query } = body;
-    return await read((tx) => previewReplay(tx, filterOf(query, hook)));
+    const { incoming_webhook_id: hook, cursor, ...query } = body;
+    const { next, ...preview } = await read((tx) =>
+      previewReplay(tx, filterOf(query, hook), cursor ?? null),
+    );
+    return {
+      ...preview,
+      more: next !== null,
+      next_cursor: next,
+      searched_from: searchedFrom(next),
+    };
   },
 
   async replayIncomingWebhookDeliveries({ body, write, now, afterCommit }, deps) {

@@ -20,13 +20,19 @@ const filter = {
   received_to: InstantText.optional(),
 };
 
-export const DeliveryListQuery = z.object({
+export const DeliveryListQuery = z.strictObject({
   ...filter,
   limit: z.coerce.number().int().min(1).max(200).default(100),
   /** `next_cursor` of the page before. */
   cursor: idSchema<DeliveryId>().optional(),
 });
 export type DeliveryListQuery = z.infer<typeof DeliveryListQuery>;
+
+/**
+ * How far was looked: of what was received after this, whatever matches is in the answer, or in one
+ * before it. Null where everything was looked at.
+ */
+const SearchedFrom = InstantText.nullable();
 
 /** One delivery in a list. */
 export const IncomingWebhookDeliverySummary = z
@@ -57,6 +63,7 @@ export const IncomingWebhookDeliveryList = z
     results: z.array(IncomingWebhookDeliverySummary).exactOptional(),
     /** Leads to what is older; null where there is nothing. A page that leads on may be empty. */
     next_cursor: idSchema<DeliveryId>().nullable(),
+    searched_from: SearchedFrom,
   })
   .meta({ id: 'IncomingWebhookDeliveryList' });
 export type IncomingWebhookDeliveryList = z.infer<typeof IncomingWebhookDeliveryList>;
@@ -71,6 +78,8 @@ export const DeliveryReplayPreviewRequest = z
     incoming_webhook_id: idSchema<IncomingWebhookId>().optional(),
     received_from: InstantText,
     received_to: InstantText,
+    /** `next_cursor` of the preview before, or of a list. */
+    cursor: idSchema<DeliveryId>().optional(),
   })
   .meta({ id: 'DeliveryReplayPreviewRequest' });
 export type DeliveryReplayPreviewRequest = z.infer<typeof DeliveryReplayPreviewRequest>;
@@ -104,8 +113,11 @@ export const DeliveryReplayPreview = z
     not_kept: z.int(),
     /** Larger than what a preview reads; they are in `delivery_ids`. */
     not_read: z.int(),
-    /** More match than a preview looks at: the newest were looked at. Ask again for an earlier range. */
+    /** Something older was not looked at: ask again with `next_cursor`. */
     more: z.boolean(),
+    /** Leads to what is older; null where there is nothing. */
+    next_cursor: idSchema<DeliveryId>().nullable(),
+    searched_from: SearchedFrom,
   })
   .meta({ id: 'DeliveryReplayPreview' });
 export type DeliveryReplayPreview = z.infer<typeof DeliveryReplayPreview>;

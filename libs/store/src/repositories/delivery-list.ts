@@ -1,5 +1,5 @@
 import { type DeliveryId, firstIdAt, type IncomingWebhookId } from '@pilotfish/kernel';
-import { and, desc, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm';
 import { deliveries, deliveryQueue, incomingWebhooks } from '../schema/deliveries.ts';
 import type { TenantTransaction } from '../transactions.ts';
 import type { DeliveryRow } from './delivery-history.ts';
@@ -24,43 +24,46 @@ export interface DeliveryPage {
   readonly next: DeliveryId | null;
 }
 
-/** Deliveries of each webhook that one page looks at, whether they match or not. */
-const lookedAtMax = 500;
+/** Deliveries that one page looks at, whether they match or not; of all webhooks together. */
+const lookedAtMax = 10_000;
+
+/** Pending ones of a tenant up to which they are listed from the queue. */
+const pendingMax = 2000;
 
 /**
  * One page. What it costs has a limit, whatever the filter and however many deliveries there are: it
- * looks at the newest of each webhook, by the index that has them in order, and where the filter
- * left little of them the page is short and leads on.
+ * looks at the newest `lookedAtMax` candidates, in order, until it has enough; where few
+ * of them match, the page is short and leads on. What is rare by its nature (set aside, pending,
+ * healed, replayed) has an index of its own, so nobody has to look for it among the others.
  */
 export async function listDeliveries(
   tx: TenantTransaction,
   filter: DeliveryFilter,
   { before, limit }: { readonly before: DeliveryId | null; readonly limit: number },
 ): Promise<DeliveryPage> {
-  const windows =
-    filter.state === 'SET_ASIDE'
-      ? [await lookAtSetAside(tx, filter, before)]
-      : await lookAtWebhooks(tx, filter, before);
-  // Below the shortest of the full windows something of its webhook may be missing.
-  const ends = windows.filter((ids) => ids.length >= lookedAtMax).map((ids) => ids.at(-1) ?? '');
-  const horizon = ends.sort().at(-1) as DeliveryId | undefined;
-  const ids = windows.flat().filter((id) => horizon === undefined || id >= horizon);
-  if (ids.length === 0) return { rows: [], next: null };
-  const rows = await tx.db
-    .select()
-    .from(deliveries)
-    .where(
-      and(
-        eq(deliveries.organizationId, tx.organizationId),
-        inArray(deliveries.id, ids),
-        ...conditions(filter),
-      ),
-    )
-    .orderBy(desc(deliveries.id))
-    .limit(limit);
-  const last = rows.length === limit ? rows.at(-1)?.id : horizon;
-  return { rows, next: last ?? null };
+  const sources = await candidatesOf(tx, filter, range(filter, before));
+  if (sources.length === 0) return { rows: [], next: null };
+  const candidates = (columns: SQL) => sql`
+    select * from (${sql.join(
+      sources.map((source) => armOf(columns, source)),
+      sql` union all `,
+    )}) candidate order by id desc`;
+  const looked = candidates(sql`d.id, (${matching(filter)}) as matches`);
+  const found = await tx.db.execute<{ id: DeliveryId }>(sql`
+    select id from (${looked} limit ${lookedAtMax}) looked
+    where matches order by id desc limit ${limit}`);
+  const rows = (await findDeliveries(
+    tx,
+    found.map(({ id }) => id),
+  )) as DeliveryRow[];
+  rows.reverse();
+  if (found.length === limit) return { rows, next: found.at(-1)?.id ?? null };
+  const [last] = await tx.db.execute<{ id: DeliveryId }>(sql`
+    ${candidates(sql`d.id`)} offset ${lookedAtMax - 1} limit 1`);
+  return { rows, next: last?.id ?? null };
 }
+
+type Range = ReturnType<typeof range>;
 
 function range({ receivedFrom, receivedTo }: DeliveryFilter, before: DeliveryId | null) {
   const bounds = [before, receivedTo && firstIdAt<DeliveryId>(receivedTo)];
@@ -68,60 +71,71 @@ function range({ receivedFrom, receivedTo }: DeliveryFilter, before: DeliveryId 
   return { from: receivedFrom && firstIdAt<DeliveryId>(receivedFrom), to };
 }
 
-async function lookAtWebhooks(
-  tx: TenantTransaction,
-  filter: DeliveryFilter,
-  before: DeliveryId | null,
-): Promise<DeliveryId[][]> {
-  const { from, to } = range(filter, before);
-  const hook = filter.incomingWebhookId;
-  const rows = await tx.db.execute<{ ids: DeliveryId[] }>(sql`
-    select array(
-      select d.id from ${deliveries} d
-      where d.incoming_webhook_id = w.id and d.organization_id = ${tx.organizationId}
-        ${to === undefined ? sql`` : sql`and d.id < ${to}`}
-        ${from === undefined ? sql`` : sql`and d.id >= ${from}`}
-      order by d.id desc limit ${lookedAtMax}) as ids
-    from ${incomingWebhooks} w
-    where w.organization_id = ${tx.organizationId}
-      ${hook === undefined ? sql`` : sql`and w.id = ${hook}`}`);
-  return rows.map(({ ids }) => ids);
+/** Each is read in the order of an index, and the arms are merged as far as they are needed. */
+function armOf(columns: SQL, source: SQL): SQL {
+  return sql`(select ${columns} from ${source} order by d.id desc limit ${lookedAtMax})`;
 }
 
-/** They are few, and known by themselves: nobody has to look for them among the others. */
-async function lookAtSetAside(
+/** What follows `from`, of each set of deliveries that together hold all that may match. */
+async function candidatesOf(
   tx: TenantTransaction,
   filter: DeliveryFilter,
-  before: DeliveryId | null,
-): Promise<DeliveryId[]> {
-  const { from, to } = range(filter, before);
+  { from, to }: Range,
+): Promise<readonly SQL[]> {
+  const within = sql`d.organization_id = ${tx.organizationId}
+    ${to === undefined ? sql`` : sql`and d.id < ${to}`}
+    ${from === undefined ? sql`` : sql`and d.id >= ${from}`}`;
+  if (filter.state === 'SET_ASIDE') {
+    return [
+      sql`${deliveries} d join ${deliveryQueue} q on q.delivery_id = d.id
+        where q.is_set_aside and q.organization_id = ${tx.organizationId} and ${within}`,
+    ];
+  }
+  if (filter.state === 'PENDING') {
+    const pending = await findPending(tx);
+    if (pending !== null) return [sql`${deliveries} d where d.id = any(${pending}) and ${within}`];
+  }
+  if (filter.cause !== undefined && filter.cause !== 'RECEIVED') {
+    // The second condition is that of the index.
+    return [
+      sql`${deliveries} d where d.cause = ${filter.cause} and d.cause <> 'RECEIVED' and ${within}`,
+    ];
+  }
+  const hooks = await tx.db.execute<{ id: IncomingWebhookId }>(sql`
+    select w.id from ${incomingWebhooks} w
+    where w.organization_id = ${tx.organizationId}
+      ${filter.incomingWebhookId === undefined ? sql`` : sql`and w.id = ${filter.incomingWebhookId}`}
+      and exists (select from ${deliveries} d where d.incoming_webhook_id = w.id and ${within})`);
+  return hooks.map(
+    ({ id }) => sql`${deliveries} d where d.incoming_webhook_id = ${id} and ${within}`,
+  );
+}
+
+/** Array literal of all of the tenant's; null where there are so many that they are not rare. */
+async function findPending(tx: TenantTransaction): Promise<SQL | null> {
   const rows = await tx.db
     .select({ id: deliveryQueue.deliveryId })
     .from(deliveryQueue)
     .where(
       and(
         eq(deliveryQueue.organizationId, tx.organizationId),
-        sql`${deliveryQueue.isSetAside}`,
-        to === undefined ? undefined : lt(deliveryQueue.deliveryId, to),
-        from === undefined ? undefined : gte(deliveryQueue.deliveryId, from),
+        sql`not ${deliveryQueue.isSetAside}`,
       ),
     )
-    .orderBy(desc(deliveryQueue.deliveryId))
-    .limit(lookedAtMax);
-  return rows.map(({ id }) => id);
+    .limit(pendingMax + 1);
+  if (rows.length > pendingMax) return null;
+  return sql`${`{${rows.map(({ id }) => id).join(',')}}`}::uuid[]`;
 }
 
-function conditions(filter: DeliveryFilter): (SQL | undefined)[] {
-  const { state, event, cause, outcome, incomingWebhookId } = filter;
-  return [
-    incomingWebhookId && eq(deliveries.incomingWebhookId, incomingWebhookId),
-    state && eq(deliveries.state, state),
-    event === undefined ? undefined : eq(deliveries.event, event),
-    cause && eq(deliveries.cause, cause),
-    outcome === undefined
-      ? undefined
-      : sql`position(lower(${outcome}) in lower(${deliveries.outcome})) > 0`,
+function matching({ state, event, cause, outcome, incomingWebhookId }: DeliveryFilter): SQL {
+  const conditions = [
+    incomingWebhookId && sql`d.incoming_webhook_id = ${incomingWebhookId}`,
+    state && sql`d.state = ${state}`,
+    event === undefined ? undefined : sql`d.event = ${event}`,
+    cause && sql`d.cause = ${cause}`,
+    outcome === undefined ? undefined : sql`position(lower(${outcome}) in lower(d.outcome)) > 0`,
   ];
+  return and(...conditions) ?? sql`true`;
 }
 
 /** Those of the tenant's, oldest first; ids of nobody, or of somebody else, are left out. */

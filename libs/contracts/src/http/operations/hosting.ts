@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   EngineCredentials,
   EngineCredentialsRequest,
@@ -104,6 +105,9 @@ export const hostingOperations = {
     path: '/incomingWebhookDelivery/{deliveryId}/replay',
     permission: 'webhook:write',
     ...ofDelivery,
+    // Whoever sends the body of the other replay means more than this one delivery.
+    body: z.strictObject({}),
+    bodyOptional: true,
     status: 202,
     response: IncomingWebhookDelivery,
     own: true,

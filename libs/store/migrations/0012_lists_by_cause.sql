@@ -1,0 +1,1 @@
+CREATE INDEX "deliveries_by_cause" ON "deliveries" USING btree ("organization_id","cause","id") WHERE "deliveries"."cause" <> 'RECEIVED';
