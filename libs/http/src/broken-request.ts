@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { Fault } from '@pilotfish/kernel';
 import { problemOf } from './problem.ts';
@@ -13,12 +13,24 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
   socket.destroy(error);
 }
 
+/** What is wrong with the head of a request that Node could read; null where nothing is. */
+export function headFault({ headers, httpVersion }: IncomingMessage): Fault | null {
+  // Node would refuse it by itself, without a word.
+  const lacksHost = headers.host === undefined && httpVersion === '1.1';
+  return lacksHost ? new Fault('invalid_input', 'The header Host is missing.') : null;
+}
+
+/** For a request with an `Expect` that is none of HTTP/1.1's. */
+export function expectationFault(): Fault {
+  return new Fault('expectation_failed', 'Of the header Expect only 100-continue is understood.');
+}
+
 function brokenFault(code: string | undefined): Fault {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return new Fault('too_slow', 'The request did not arrive in time.');
   }
   return code === 'HPE_HEADER_OVERFLOW'
-    ? new Fault('too_large', 'The headers are larger than 16 KiB together.')
+    ? new Fault('headers_too_large', 'The headers are larger than 16 KiB together.')
     : new Fault('invalid_input', 'This is not a request of HTTP/1.1.');
 }
 

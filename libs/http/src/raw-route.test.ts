@@ -71,6 +71,20 @@ test('what is below the prefix goes to the raw route, all else to the router', a
   expect(await (await fetch(`${url}/health/live`)).json()).toEqual({ status: 'live' });
 });
 
+test('a head that is wrong never reaches the raw route, and is told why', async () => {
+  const { port, continued } = await serve();
+  const send = (lines: string) =>
+    converse(
+      port,
+      `POST /raw/one HTTP/1.1\r\n${lines}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+    );
+  expect(await send('')).toMatch(/^HTTP\/1.1 400 .*"The header Host is missing."/s);
+  expect(await send('Expect: 100-continue\r\n')).toMatch(/^HTTP\/1.1 400 .*Host is missing/s);
+  expect(await send('Host: x\r\nExpect: tea\r\n')).toMatch(/^HTTP\/1.1 417 .*100-continue/s);
+  expect(continued).toEqual([]);
+  expect(await send('Host: x\r\n')).toMatch(/^HTTP\/1.1 200 /);
+});
+
 test('who asks before sending is told to go on by the route, or by the server elsewhere', async () => {
   const { port, continued } = await serve();
   const head = (path: string) =>

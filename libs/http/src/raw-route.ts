@@ -11,6 +11,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type Fault, systemClock } from '@pilotfish/kernel';
+import { headFault } from './broken-request.ts';
 import { problemOf, retryAfterSeconds } from './problem.ts';
 
 export interface RawRoute {
@@ -35,8 +36,14 @@ export function createRawServer(
   limits: { readonly requestMsMax: number },
 ): Server {
   const { requestMsMax } = limits;
+  const handle = (request: IncomingMessage, response: ServerResponse, parameter: string) => {
+    const fault = headFault(request);
+    if (fault === null) route.handle(request, response, parameter);
+    else answerFault(request, response, fault);
+  };
   const server = createServer(
     {
+      requireHostHeader: false,
       requestTimeout: requestMsMax,
       headersTimeout: Math.min(headersMsMax, requestMsMax),
       connectionsCheckingInterval: slowLookMs,
@@ -45,13 +52,13 @@ export function createRawServer(
     (request, response) => {
       const parameter = parameterOf(route, request);
       if (parameter === null) others(request, response);
-      else route.handle(request, response, parameter);
+      else handle(request, response, parameter);
     },
   );
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     const parameter = parameterOf(route, request);
     if (parameter !== null) {
-      route.handle(request, response, parameter);
+      handle(request, response, parameter);
       return;
     }
     response.writeContinue();

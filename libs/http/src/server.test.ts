@@ -170,16 +170,26 @@ test('what is no request is answered with a problem, and the connection ends', a
     return { head, problem: JSON.parse(body) as unknown };
   };
   const large = await send(`GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`);
-  expect(large.head).toMatch(/^HTTP\/1.1 413 /);
+  expect(large.head).toMatch(/^HTTP\/1.1 431 /);
   expect(large.problem).toEqual({
-    status: 413,
-    error: 'Too large',
+    status: 431,
+    error: 'Headers too large',
     detail: 'The headers are larger than 16 KiB together.',
   });
   const other = await send('no HTTP at all\r\n\r\n');
   expect(other.problem).toMatchObject({
     status: 400,
     detail: 'This is not a request of HTTP/1.1.',
+  });
+  const close = 'Connection: close\r\n\r\n';
+  const nowhere = await send(`GET /health/live HTTP/1.1\r\n${close}`);
+  expect(nowhere.problem).toMatchObject({ status: 400, detail: 'The header Host is missing.' });
+  const odd = await send(`GET /health/live HTTP/1.1\r\nHost: x\r\nExpect: tea\r\n${close}`);
+  expect(odd.head).toMatch(/^HTTP\/1.1 417 /);
+  expect(odd.problem).toEqual({
+    status: 417,
+    error: 'Expectation not met',
+    detail: 'Of the header Expect only 100-continue is understood.',
   });
 });
 

@@ -2,7 +2,7 @@
  * The Fastify instance of every HTTP service: declared permissions, trace and principal of each
  * request, problems as answers, health, metrics, and documentation where a service has some.
  */
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Fault } from '@pilotfish/kernel';
 import {
   childTraceparent,
@@ -24,14 +24,14 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import { answerBrokenRequest } from './broken-request.ts';
+import { answerBrokenRequest, expectationFault, headFault } from './broken-request.ts';
 import { addDocumentation, type Documentation } from './documentation.ts';
 import { acceptEmptyBodies } from './empty-body.ts';
 import type { HttpServer } from './http-server.ts';
 import { isPublic, type Principal, type RoutePermission } from './permission.ts';
 import { addProbes } from './probes.ts';
 import { problemOf, requestFault, retryAfterSeconds } from './problem.ts';
-import { createRawServer, type RawRoute } from './raw-route.ts';
+import { answerFault, createRawServer, type RawRoute } from './raw-route.ts';
 import { refuseUnstorableText } from './storable-text.ts';
 
 declare module 'fastify' {
@@ -100,12 +100,16 @@ export function buildServer(deps: ServerDeps): HttpServer {
     // What fails before there is a route, or even a request, is answered like anything else.
     frameworkErrors: answerProblem,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket),
+    http: { requireHostHeader: false },
     schemaController: { compilersFactory: noOtherCompilers },
     ...(rawRoute && {
       serverFactory: (others: RequestListener) =>
         createRawServer(rawRoute, others, { requestMsMax }),
     }),
   }).withTypeProvider<ZodTypeProvider>();
+  app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+    answerFault(request, response, expectationFault()),
+  );
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.decorateRequest('trace', '');
@@ -151,6 +155,8 @@ function addRequestHooks(app: HttpServer, deps: ServerDeps): void {
   const duration = deps.metrics.histogram(requestDuration);
   app.addHook('onRequest', async (request) => {
     beginTrace(request);
+    const fault = headFault(request.raw);
+    if (fault !== null) throw fault;
     const { permission } = request.routeOptions.config;
     // No route means 404, which needs no principal.
     if (permission === undefined || isPublic(permission)) return;

@@ -16,7 +16,10 @@ export const faultTable = {
   stale: { status: 409, retry: 'never', title: 'Overtaken by a newer state' },
   too_large: { status: 413, retry: 'never', title: 'Too large' },
   unsupported_media: { status: 415, retry: 'never', title: 'Media type not supported' },
+  /** An `Expect` that no server here meets. */
+  expectation_failed: { status: 417, retry: 'never', title: 'Expectation not met' },
   quota_exceeded: { status: 422, retry: 'never', title: 'A limit of the organization is reached' },
+  headers_too_large: { status: 431, retry: 'never', title: 'Headers too large' },
   overloaded: { status: 503, retry: 'later', title: 'Too busy just now' },
   /** A dependency (database, NATS, Git host) does not answer. */
   unavailable: { status: 503, retry: 'later', title: 'A dependency does not answer' },

@@ -14,7 +14,9 @@ export const faultMeanings: Readonly<Record<FaultCode, string>> = {
     'Somebody wrote in between: read again and repeat. Between our own processes: the writer has an older lease, generation or epoch.',
   too_large: 'A body, a value or a delivery above its limit.',
   unsupported_media: 'A body that is no JSON where JSON is expected.',
+  expectation_failed: 'A header Expect other than `100-continue`: leave it out.',
   quota_exceeded: 'The organization has as many of these as it may have: delete one first.',
+  headers_too_large: 'More than 16 KiB of headers: send less of them, mostly cookies or tokens.',
   overloaded: 'More comes in than can be taken: repeat after the seconds in Retry-After.',
   unavailable:
     'The database, NATS, a Git host or another service does not answer: repeat; /health/ready of the service names what is missing.',
