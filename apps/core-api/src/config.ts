@@ -1,5 +1,5 @@
 import { limits } from '@pilotfish/kernel';
-import { fields, tracingFields } from '@pilotfish/runtime';
+import { fields, isHost, tracingFields } from '@pilotfish/runtime';
 import { z } from 'zod';
 
 /** The roles of this binary; one process runs any of them together. */
@@ -71,6 +71,13 @@ export const Config = z
       .describe('Where people and engines reach the git-server; part of the URLs of repositories'),
     GIT_PROVIDER_PRIVATE_HOSTS: fields
       .list()
+      .pipe(
+        z.array(
+          z
+            .string()
+            .refine(isHost, 'must be hosts without scheme and port, such as git.example.com'),
+        ),
+      )
       .prefault('')
       .describe(
         'Hosts of Git providers in your own network (names or addresses as in the URLs of their APIs, without port), separated by commas; others are called only at public addresses and by https',

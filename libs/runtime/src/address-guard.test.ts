@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { createAddressGuard } from './address-guard.ts';
+import { createAddressGuard, isHost } from './address-guard.ts';
 import { callHttp } from './call-http.ts';
 
 const guard = createAddressGuard([], 'PRIVATE_HOSTS');
@@ -67,6 +67,34 @@ test('a name that leads to a private address is refused at the socket, before a 
   const call = callHttp(`https://localhost:${server.port}/`, { signal: soon(), guard });
   await expect(call).rejects.toMatchObject({ code: 'invalid_input' });
   expect(server.requests()).toBe(0);
+});
+
+test('a host is a name or an address, and nothing more', () => {
+  for (const host of ['git', 'Git.Example.com', '127.0.0.1', '[::1]', '::1', 'a_b.example']) {
+    expect(isHost(host), host).toBe(true);
+  }
+  const others = [
+    '',
+    'http://a:80',
+    'a:80',
+    'a/b',
+    'a@b',
+    '[::1]:80',
+    'a b',
+    '10.0.0.0/8',
+    '*.a',
+    '127.1',
+    '[git]',
+    'git.',
+  ];
+  for (const text of others) expect(isHost(text), text).toBe(false);
+});
+
+test('nothing but HTTP is spoken, also to hosts that the operator named', () => {
+  const named = createAddressGuard(['127.0.0.1'], 'PRIVATE_HOSTS');
+  for (const url of ['ftp://127.0.0.1/', 'file://127.0.0.1/etc/passwd', 'ws://github.com/']) {
+    expect(() => named.check(new URL(url)), url).toThrow('https://');
+  }
 });
 
 test('without TLS nothing is sent, except to hosts that the operator named', async () => {

@@ -7,7 +7,10 @@ import { Fault } from '@pilotfish/kernel';
  * and link-local ranges, where a cloud's metadata and everything without a login answer.
  */
 export interface AddressGuard {
-  /** @throws Fault `invalid_input` for a literal address in such a range, and for HTTP without TLS */
+  /**
+   * @throws Fault `invalid_input` for a literal address in such a range, for HTTP without TLS, and
+   * for what is no HTTP at all
+   */
   check(url: URL): void;
   /**
    * Handed to the socket, so that the address that was looked at is the one that is dialled: a name
@@ -82,6 +85,9 @@ export function createAddressGuard(
     check(url) {
       // URL has made one form of 0x7f.1, 2130706433 and the like.
       const host = unbracket(url.hostname.toLowerCase());
+      if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+        throw new Fault('invalid_input', `${host} is called with https:// only, or http://.`);
+      }
       if (allowed.has(host)) return;
       if (url.protocol !== 'https:') {
         throw new Fault(
@@ -109,6 +115,15 @@ export function createAddressGuard(
       });
     },
   };
+}
+
+/** True for a name or an address as it stands in a URL: no scheme, no port, no path. */
+export function isHost(text: string): boolean {
+  const host = unbracket(text);
+  if (isIP(host) !== 6 && !/^[\w-]+(?:\.[\w-]+)*$/.test(text)) return false;
+  // In the one form that URL makes of it: in another it would never match.
+  const url = `https://${isIP(host) === 6 ? `[${host}]` : host}/`;
+  return URL.canParse(url) && unbracket(new URL(url).hostname) === host.toLowerCase();
 }
 
 function unbracket(host: string): string {

@@ -1,4 +1,4 @@
-export { type AddressGuard, createAddressGuard } from './address-guard.ts';
+export { type AddressGuard, createAddressGuard, isHost } from './address-guard.ts';
 export { callHttp, type HttpAnswer, type HttpCall } from './call-http.ts';
 export {
   type ConfigResult,
