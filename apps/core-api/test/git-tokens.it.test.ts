@@ -59,6 +59,44 @@ test('a Git token lies encrypted for its own row, and nothing shows it again', a
   await expect(openGitToken(api.keys, putBack)).rejects.toMatchObject({ code: 'internal' });
 });
 
+test('a token is of the provider that its services name, and stays so while they use it', async () => {
+  const api = await testApi();
+  const scene = new Scene(api);
+  const id = await scene.gitToken();
+  const environmentId = await scene.environment();
+  const create = (provider: string) =>
+    api.post(`/environment/${environmentId}/application`, {
+      ...scene.applicationBody(),
+      git_repository: { url: 'https://github.com/acme/shop.git', provider, git_token_id: id },
+    });
+  const other = await create('GITLAB');
+  expect(other.status).toBe(400);
+  expect(other.body.detail).toContain('of type GITHUB, and git_repository.provider is GITLAB');
+  expect((await create('GITHUB')).status).toBe(201);
+  // At the same host, so that its address alone would not tell.
+  const body = {
+    ...scene.gitTokenBody(),
+    type: 'GITLAB',
+    git_api_url: 'https://github.com/api/v4',
+  };
+  const edited = await api.call({ method: 'PUT', url: url(api, id), body });
+  expect(edited.status).toBe(409);
+  expect(edited.body.detail).toContain('production/shop');
+  const same = { ...body, type: 'GITHUB', git_api_url: 'https://github.com/api/v3' };
+  expect((await api.call({ method: 'PUT', url: url(api, id), body: same })).status).toBe(200);
+});
+
+test.each(['ftp://127.0.0.1/', 'file://127.0.0.1/api/v4', 'ws://127.0.0.1/api/v4'])(
+  'the API of a token is spoken to by HTTP: %s is refused',
+  async (git_api_url) => {
+    const api = await testApi();
+    const body = { ...new Scene(api).gitTokenBody(), git_api_url };
+    const made = await api.post(`/organization/${api.organizationId}/gitToken`, body);
+    expect(made.status).toBe(400);
+    expect(made.body.detail).toMatch(/^git_api_url: .*https:/);
+  },
+);
+
 test('a token in use is not deleted, and the refusal names who uses it', async () => {
   const api = await testApi();
   const scene = new Scene(api);

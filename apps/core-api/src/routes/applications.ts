@@ -118,17 +118,23 @@ async function showOne(tx: TenantTransaction, row: ServiceRow): Promise<Applicat
 /**
  * Keeps the token from being deleted until the service that uses it is saved.
  *
- * @throws Fault `invalid_input` where there is no such token, or where it would have to be shown to
- * a host that it is not for
+ * @throws Fault `invalid_input` where there is no such token, where it is another provider's than the
+ * service says, or where it would have to be shown to a host that it is not for
  */
 async function lockTokenOf(tx: TenantTransaction, spec: ApplicationSpec): Promise<void> {
-  const { gitTokenId, url } = spec.git;
+  const { gitTokenId, provider, url } = spec.git;
   if (gitTokenId === null || gitTokenId === undefined) return;
   const field = 'git_repository.git_token_id';
   const token = await lockGitToken(tx, gitTokenId, 'share').catch((error: unknown) => {
     if (toFault(error).code !== 'not_found') throw error;
     throw new Fault('invalid_input', `${field}: there is no such Git token`);
   });
+  if (token.type !== providerWire(provider)) {
+    throw new Fault(
+      'invalid_input',
+      `${field}: the token is of type ${token.type}, and git_repository.provider is ${provider}`,
+    );
+  }
   if (coversRepository(token, url)) return;
   throw new Fault(
     'invalid_input',

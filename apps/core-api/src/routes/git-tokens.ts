@@ -23,7 +23,7 @@ import { endGitToken } from '../git-tokens/delete-git-token.ts';
 import { encryptGitToken } from '../git-tokens/git-token-text.ts';
 import { readGitWebhook } from '../handlers/read-git-webhook.ts';
 import { syncGitWebhook } from '../handlers/sync-git-webhook.ts';
-import { timesOf } from './wire.ts';
+import { providerWire, timesOf } from './wire.ts';
 
 function gitTokenWire(row: GitTokenRow, serviceCount: number): GitTokenResponse {
   return {
@@ -60,6 +60,16 @@ function assertStillCovered(
   throw new Fault(
     'conflict',
     `The repositories of ${namesOf(left)} are not at ${scope.apiUrl}: give those services another token first`,
+  );
+}
+
+/** @throws Fault `conflict` naming the services that say they are of the type before */
+function assertTypeUnused(type: Described['type'], users: readonly AssociatedService[]): void {
+  const left = users.filter(({ service }) => providerWire(service.spec.git.provider) !== type);
+  if (left.length === 0) return;
+  throw new Fault(
+    'conflict',
+    `${namesOf(left)} are read with this token, and their git_repository.provider is not ${type}: give those services another token first`,
   );
 }
 
@@ -124,6 +134,7 @@ export const gitTokenRoutes: Handlers<
     return await write(async (tx) => {
       const before = await lockGitToken(tx, params.gitTokenId, 'update');
       const users = await listServicesOfGitToken(tx, before.id, limits.listRowsMax);
+      if (fields.type !== before.type) assertTypeUnused(fields.type, users);
       assertStillCovered(fields, users);
       const tokenVersion = before.tokenVersion + 1;
       const tokenCiphertext = await encryptGitToken(keys, body.token, { ...before, tokenVersion });
