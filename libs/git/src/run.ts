@@ -134,7 +134,9 @@ async function runChild(
     stopper.throwIfStopped();
     const stderr = scrubSecrets(errors.toString('utf8'), options.credentials);
     if (code !== 0) {
-      throw gitFault(command, where, stderr, signal ? `ended by ${signal}` : `exited with ${code}`);
+      const ended = signal ? `ended by ${signal}` : `exited with ${code}`;
+      const isLoggedIn = options.credentials !== undefined;
+      throw gitFault({ command, where, isLoggedIn, stderr, ended });
     }
     return { stdout: Buffer.concat(chunks), stderr };
   } finally {

@@ -98,11 +98,13 @@ describe('credentials', () => {
 
   test('that are wrong or missing are a plain refusal without the secret', async () => {
     const host = await fixture.serve({ login: 'somebody:else' });
-    for (const given of [credentials, undefined]) {
-      const options = given === undefined ? {} : { credentials: given };
+    for (const [options, reason] of [
+      [{ credentials }, 'refused the Git token'],
+      [{}, 'needs a Git token'],
+    ] as const) {
       const fault = await faultOf(fixture.git.listHeads(host.repository, options));
       expect(fault.code).toBe('forbidden');
-      expect(fault.detail).toContain('only public repositories');
+      expect(fault.detail).toContain(reason);
       expect(`${fault.detail} ${fault.internal}`).not.toContain(credentials.password);
     }
   });

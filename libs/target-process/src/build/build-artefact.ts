@@ -86,7 +86,7 @@ async function fetchFiles(
     return failedStep(
       'SOURCE_UNAVAILABLE',
       scrub(thrown.detail),
-      'Check the address and the branch of the application: only public repositories and those of the built-in Git host can be deployed.',
+      'Check the address and the branch of the application, and its Git token where the repository is not public.',
     );
   }
   const took = seconds(deps.clock.monotonicMs() - startedMs);
