@@ -3,12 +3,21 @@ import { Fault } from '@pilotfish/kernel';
 import { callHttp } from '@pilotfish/runtime';
 import type { z } from 'zod';
 
+/** What a pusher is told about comes from these; a core-api that says less of the rest will do. */
+const FollowedDelivery = IncomingWebhookDelivery.pick({
+  state: true,
+  outcome: true,
+  executions: true,
+});
+/** A delivery as far as whoever follows a push has to know it. */
+export type FollowedDelivery = z.infer<typeof FollowedDelivery>;
+
 /** Who asks is always the Git client: its token goes along with each question. */
 export interface CoreApi {
   /** Throws the Fault that core-api answered: unauthenticated, forbidden, not_found, unavailable. */
   access(question: AccessQuestion): Promise<GitRepositoryAccess>;
   /** Null where the token may not read deliveries. */
-  delivery(deliveryId: string, token: string): Promise<IncomingWebhookDelivery | null>;
+  delivery(deliveryId: string, token: string): Promise<FollowedDelivery | null>;
 }
 
 export interface AccessQuestion {
@@ -58,7 +67,7 @@ export function createCoreApi(url: string): CoreApi {
     async delivery(deliveryId, token) {
       try {
         const path = `/incomingWebhookDelivery/${encodeURIComponent(deliveryId)}`;
-        return await get(path, token, IncomingWebhookDelivery);
+        return await get(path, token, FollowedDelivery);
       } catch (error) {
         if (error instanceof Fault && !error.retryable) return null;
         throw error;

@@ -1,6 +1,6 @@
-import type { DeliveryExecution, IncomingWebhookDelivery } from '@pilotfish/contracts';
+import type { DeliveryExecution } from '@pilotfish/contracts';
 import { type Clock, Fault } from '@pilotfish/kernel';
-import type { CoreApi } from './core-api.ts';
+import type { CoreApi, FollowedDelivery } from './core-api.ts';
 import { type DeploymentLogDeps, followDeployment, type Outcome } from './deployment-log.ts';
 import { formatLog, printable } from './log-lines.ts';
 import type { Announced, Spool } from './spool.ts';
@@ -120,7 +120,7 @@ async function waitForOutcome(
   deliveryId: string,
   token: string,
   signal: AbortSignal,
-): Promise<IncomingWebhookDelivery | null> {
+): Promise<FollowedDelivery | null> {
   const startedMs = deps.clock.monotonicMs();
   for (let delayMs = pollMs.first; ; delayMs = Math.min(delayMs * 1.5, pollMs.max)) {
     signal.throwIfAborted();

@@ -13,6 +13,7 @@ import type {
 } from '@pilotfish/kernel';
 import { z } from 'zod';
 import { InstantText, idSchema } from '../ids.ts';
+import { IncomingWebhookDeliverySummary } from './delivery-list.ts';
 
 /**
  * Headers of a GENERIC delivery. The signature is `sha256=` and the lower-case hex HMAC-SHA-256 of
@@ -81,18 +82,9 @@ export const DeliveryExecution = z
 export type DeliveryExecution = z.infer<typeof DeliveryExecution>;
 
 /** Answer of `GET /incomingWebhookDelivery/{id}`. */
-export const IncomingWebhookDelivery = z
-  .object({
-    id: idSchema<DeliveryId>(),
-    provider_delivery_id: z.string(),
-    event: z.string(),
-    received_at: InstantText,
-    state: z.enum(['PENDING', 'HANDLED', 'SET_ASIDE']),
-    /** One sentence: what it started, or exactly why nothing. Empty while pending. */
-    outcome: z.string(),
-    executions: z.array(DeliveryExecution),
-  })
-  .meta({ id: 'IncomingWebhookDelivery' });
+export const IncomingWebhookDelivery = IncomingWebhookDeliverySummary.extend({
+  executions: z.array(DeliveryExecution),
+}).meta({ id: 'IncomingWebhookDelivery' });
 export type IncomingWebhookDelivery = z.infer<typeof IncomingWebhookDelivery>;
 
 /** Body of the delivery that the git-server posts for each ref of a push (event `push`, GENERIC). */
