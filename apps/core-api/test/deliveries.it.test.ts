@@ -238,6 +238,9 @@ test('a preview says what a replay would start, and the replay is of exactly tha
   const replays = replayed.body.delivery_ids as string[];
   expect(pending.results?.map(({ id }) => id).toSorted()).toEqual(replays.toSorted());
   expect(pending.results?.map((row) => row.replay_of).toSorted()).toEqual(lost);
+  // What was set aside is its replay's business from here on.
+  expect((await list(ofOrganization, { state: 'SET_ASIDE' })).results).toEqual([]);
+  expect((await preview({ state: 'SET_ASIDE' })).delivery_ids).toEqual([]);
   const foreign = await api.post(`${ofOrganization}/replay`, { delivery_ids: [lost[0], newId()] });
   expect(foreign.status).toBe(404);
 });
@@ -252,4 +255,15 @@ test('a filter that is misspelt, and a body where none belongs, are refused', as
   const replay = `/incomingWebhookDelivery/${id}/replay`;
   expect(await api.post(replay, { delivery_ids: [id] })).toMatchObject({ status: 400 });
   expect(await api.post(replay, {})).toMatchObject({ status: 202 });
+});
+
+test('one delivery says of itself what the list says of it', async () => {
+  const api = await testApi();
+  const { add, list, ofOrganization } = await newInboxOf(api);
+  const id = await add({ state: 'SET_ASIDE', attempts: 8, outcome: 'Set aside.' }, {});
+  const [summary] = (await list(ofOrganization)).results ?? [];
+  const { body } = await api.get(`/incomingWebhookDelivery/${id}`);
+  expect(body).toEqual({ ...summary, executions: [] });
+  const replay = (await api.post(`/incomingWebhookDelivery/${id}/replay`, {})).body;
+  expect(replay).toMatchObject({ cause: 'REPLAYED', replay_of: id, attempts: 0 });
 });

@@ -1,6 +1,6 @@
 /** Deliveries that cannot be handled, or end whoever tries: what becomes of them, and of others. */
 import { type DeliveryId, systemClock } from '@pilotfish/kernel';
-import { insertReplay } from '@pilotfish/store';
+import { insertReplay, measureQueue } from '@pilotfish/store';
 import { expect, test } from 'vitest';
 import { append, newDispatch, read } from './dispatching.ts';
 
@@ -41,8 +41,16 @@ test('one that can never be handled is set aside with its reason, and nobody bes
     insertReplay(tx, systemClock.now(), original),
   );
   await dispatch();
-  const replayed = (await read(store, world)).deliveries.find((row) => row.id === id);
+  const { deliveries } = await read(store, world);
+  const replayed = deliveries.find((row) => row.id === id);
   expect(replayed).toMatchObject({ state: 'HANDLED', cause: 'REPLAYED', replayOf: poison });
+  // The replay took its place: nobody is told of it, and nobody replays it, once more.
+  expect(deliveries.find((row) => row.id === poison)).toMatchObject({
+    state: 'HANDLED',
+    outcome: `${last?.outcome} Replayed as ${id}.`,
+  });
+  const { setAside } = await store.system('worker', (tx) => measureQueue(tx, systemClock.now()));
+  expect(setAside).toBe(0);
 });
 
 test('one that cannot even be ended as unwatched leaves its slice to the others', async () => {

@@ -67,7 +67,7 @@ const tenantGrants: Record<'api' | 'websocket_gateway', Record<string, readonly 
     deliveries: [{ rights: noDelete }],
     delivery_payloads: [{ rights: append }],
     commit_reports: [{ rights: noDelete }],
-    delivery_queue: [{ rights: append }],
+    delivery_queue: [{ rights: ['select', 'insert', 'delete'] }],
     watched_repositories: [{ rights: ['select', 'update'] }],
     missing_deliveries: [{ rights: all }],
     audit_events: [{ rights: append }],

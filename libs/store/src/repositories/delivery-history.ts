@@ -1,6 +1,6 @@
 import { type DeliveryId, type ExecutionId, Fault, newId } from '@pilotfish/kernel';
 import { and, eq, inArray, isNotNull, sql } from 'drizzle-orm';
-import { deliveries, deliveryPayloads } from '../schema/deliveries.ts';
+import { deliveries, deliveryPayloads, deliveryQueue } from '../schema/deliveries.ts';
 import { environments, services } from '../schema/environments.ts';
 import { executionServices, executions } from '../schema/executions.ts';
 import type { TenantTransaction } from '../transactions.ts';
@@ -92,7 +92,8 @@ async function findSuccessors(
 }
 
 /**
- * The same delivery once more, under an id of its own, as it was received.
+ * The same delivery once more, under an id of its own, as it was received. One that was set aside is
+ * settled by it: what becomes of the replay is the replay's, and is set aside again where it fails.
  *
  * @throws Fault `conflict` where its payload's retention is over
  */
@@ -129,5 +130,24 @@ export async function insertReplay(
     })
     .returning();
   if (row === undefined) throw new Fault('internal', 'The delivery was not saved');
+  if (original.state === 'SET_ASIDE') await settleSetAside(tx, now, original.id, id);
   return row;
+}
+
+/** Its reason stays readable, with what took its place. */
+async function settleSetAside(
+  tx: TenantTransaction,
+  now: Temporal.Instant,
+  id: DeliveryId,
+  replayId: DeliveryId,
+): Promise<void> {
+  await tx.db.execute(sql`
+    with settled as (
+      delete from ${deliveryQueue}
+      where organization_id = ${tx.organizationId} and delivery_id = ${id} and is_set_aside
+      returning delivery_id
+    )
+    update ${deliveries} d set state = 'HANDLED', handled_at = ${now.toString()},
+      outcome = d.outcome || ${` Replayed as ${replayId}.`}
+    from settled where d.id = settled.delivery_id and d.state = 'SET_ASIDE'`);
 }
