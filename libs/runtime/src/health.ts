@@ -36,8 +36,8 @@ export interface Health {
   startStopping(): void;
 }
 
-/** How long one dependency may take to answer. */
-const checkMsMax = 2000;
+/** How long one dependency may take to answer: whoever asks gives up after two seconds or more. */
+const checkMsMax = 1500;
 
 export function createHealth(): Health {
   const checks = new Map<string, { check: HealthCheck; isOptional: boolean }>();
