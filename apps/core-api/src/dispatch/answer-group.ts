@@ -1,5 +1,5 @@
 import { messages } from '@pilotfish/contracts';
-import { backoffDelayMs, Fault, toFault } from '@pilotfish/kernel';
+import { Fault, toFault } from '@pilotfish/kernel';
 import { inSpan } from '@pilotfish/runtime';
 import {
   commitWithoutWaiting,
@@ -17,6 +17,7 @@ import { askHeads, type KnownHead } from './ask-heads.ts';
 import { attemptsMax, type DispatchDeps, leaseSeconds } from './deps.ts';
 import { type Handled, handlePushes } from './handle-pushes.ts';
 import { nameOfBranch, type PushDelivery } from './read-claimed.ts';
+import { retryDelayMs } from './retry-delay.ts';
 
 /** Pushes of one organization about the same branches, which stand in one line. */
 export interface FollowedPush {
@@ -27,7 +28,6 @@ export interface FollowedPush {
   readonly claimedMs: number;
 }
 
-const backoff = { firstDelayMs: 1000, delayMsMax: 5 * 60_000 };
 /** Questions in a row of which the answer was overtaken by another replica's. */
 const roundsMax = 5;
 
@@ -198,7 +198,7 @@ export async function fail(
   );
   const now = clock.now();
   const attempts = Math.max(0, ...others.map((due) => due.attempts));
-  const delayMs = Math.round(backoffDelayMs(backoff, attempts, randomFraction()));
+  const delayMs = retryDelayMs(attempts, randomFraction());
   const ended = await store.system('worker', async (tx) => {
     await postponeDeliveries(
       tx,
