@@ -11,6 +11,7 @@ export {
 export {
   type DeliveryProvider,
   type DeliveryReading,
+  deliveryProviders,
   ignoredByEvent,
   type RawDelivery,
   type RefChange,

@@ -15,6 +15,19 @@ test('metrics are rendered for Prometheus with the service as a label', async ()
   expect(text).toContain('wait_seconds_count{service="edge"} 1');
 });
 
+test('series that an alert asks for are there before the first event', async () => {
+  const metrics = createMetrics('edge');
+  const startsWith = [{ kind: 'a' }, { kind: 'b' }];
+  metrics.counter({ name: 'things_total', help: 'Things', labels: ['kind'], startsWith });
+  const wait = { name: 'wait_seconds', help: 'Wait', labels: ['kind'], buckets: [1], startsWith };
+  metrics.histogram(wait).observe(0.3, { kind: 'b' });
+  const { text } = await metrics.render();
+  expect(text).toContain('things_total{kind="a",service="edge"} 0');
+  expect(text).toContain('things_total{kind="b",service="edge"} 0');
+  expect(text).toContain('wait_seconds_bucket{le="1",service="edge",kind="a"} 0');
+  expect(text).toContain('wait_seconds_count{service="edge",kind="b"} 1');
+});
+
 test('the process tells of itself what it is when somebody asks', async () => {
   const metrics = createMetrics('edge');
   const first = await metrics.render();

@@ -21,12 +21,22 @@ export interface MetricDescription {
   readonly labels?: readonly string[];
 }
 
+/**
+ * Series that are there from the start, at 0. Prometheus sees no increase in a series that begins
+ * with its first event, so whatever an alert asks for belongs here.
+ */
+interface FromStart {
+  readonly startsWith?: readonly Labels[];
+}
+
 /** The Prometheus metrics of one process; asking twice for the same name gives the same metric. */
 export interface Metrics {
-  counter(description: MetricDescription): CounterMetric;
+  counter(description: MetricDescription & FromStart): CounterMetric;
   /** With `read`, the value is taken when somebody scrapes. */
   gauge(description: MetricDescription & { read?: () => number | Promise<number> }): GaugeMetric;
-  histogram(description: MetricDescription & { buckets?: readonly number[] }): HistogramMetric;
+  histogram(
+    description: MetricDescription & FromStart & { buckets?: readonly number[] },
+  ): HistogramMetric;
   render(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -55,6 +65,7 @@ export function createMetrics(name: string): Metrics {
     counter: (description) =>
       once(description.name, () => {
         const counter = new Counter(base(description));
+        for (const labels of description.startsWith ?? []) counter.inc(labels, 0);
         return { add: (by = 1, labels = {}) => counter.inc(labels, by) };
       }),
     gauge: (description) =>
@@ -74,6 +85,7 @@ export function createMetrics(name: string): Metrics {
       once(description.name, () => {
         const buckets = [...(description.buckets ?? secondsBuckets)];
         const histogram = new Histogram({ ...base(description), buckets });
+        for (const labels of description.startsWith ?? []) histogram.zero(labels);
         return { observe: (value, labels = {}) => histogram.observe(labels, value) };
       }),
     async render() {

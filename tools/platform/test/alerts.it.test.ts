@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { toFault } from '@pilotfish/kernel';
 import { ensureProgram } from '@pilotfish/servers';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, type TestContext, test } from 'vitest';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '../../..');
@@ -32,10 +32,10 @@ test('every alert leads to its own section of the runbook', () => {
   expect(headings.toSorted()).toEqual(alerts.toSorted());
 });
 
-test('Prometheus takes the rules, and every expression of the dashboard', async (context) => {
-  let promtool: Awaited<ReturnType<typeof ensureProgram>>;
+async function newPromtool(context: TestContext) {
+  let program: Awaited<ReturnType<typeof ensureProgram>>;
   try {
-    promtool = await ensureProgram({
+    program = await ensureProgram({
       env: process.env,
       program: 'promtool',
       packageName: 'prometheus',
@@ -47,6 +47,41 @@ test('Prometheus takes the rules, and every expression of the dashboard', async 
   }
   const folder = mkdtempSync(join(tmpdir(), 'pilotfish-rules-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const env = { ...process.env, ...program.env };
+  const promtool = async (...args: string[]) => (await run(program.path, args, { env })).stdout;
+  return { promtool, folder };
+}
+
+test('the first delivery that is given up is told of', async (context) => {
+  const { promtool, folder } = await newPromtool(context);
+  const series = 'pilotfish_dispatch_deliveries_total{provider="GITHUB",outcome="set_aside"}';
+  const annotations = {
+    summary: 'Deliveries were given up',
+    runbook_url: 'docs/operations.md#pilotfishdeliveriessetaside',
+  };
+  const told = [
+    { exp_labels: { severity: 'warning', provider: 'GITHUB' }, exp_annotations: annotations },
+  ];
+  const alertAt = (minutes: number, exp_alerts: object[]) => ({
+    eval_time: `${minutes}m`,
+    alertname: 'PilotfishDeliveriesSetAside',
+    exp_alerts,
+  });
+  const file = join(folder, 'set-aside.json');
+  const tests = [
+    {
+      interval: '15s',
+      // Counted from 0, as core-api does; the first one after five minutes.
+      input_series: [{ series, values: '0x19 1x200' }],
+      alert_rule_test: [alertAt(4, []), alertAt(6, told), alertAt(30, [])],
+    },
+  ];
+  writeFileSync(file, JSON.stringify({ rule_files: [rulesFile], tests }));
+  expect(await promtool('test', 'rules', file)).toContain('SUCCESS');
+});
+
+test('Prometheus takes the rules, and every expression of the dashboard', async (context) => {
+  const { promtool, folder } = await newPromtool(context);
   // As recording rules, because that is what promtool reads.
   const asked = dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
   const records = asked.map(
@@ -54,7 +89,6 @@ test('Prometheus takes the rules, and every expression of the dashboard', async 
   );
   const recording = join(folder, 'dashboard.yml');
   writeFileSync(recording, `groups:\n  - name: dashboard\n    rules:\n${records.join('\n')}\n`);
-  const env = { ...process.env, ...promtool.env };
-  const { stdout } = await run(promtool.path, ['check', 'rules', rulesFile, recording], { env });
+  const stdout = await promtool('check', 'rules', rulesFile, recording);
   expect(stdout).toContain(`SUCCESS: ${asked.length} rules found`);
 });

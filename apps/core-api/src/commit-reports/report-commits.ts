@@ -3,7 +3,7 @@
  * from the executions each time, so that nothing is forgotten, whoever dies: a provider that was told
  * by somebody who then died is told the same again.
  */
-import { providerKind } from '@pilotfish/domain-deploy';
+import { deliveryProviders, providerKind } from '@pilotfish/domain-deploy';
 import { RateLimited } from '@pilotfish/git-providers';
 import { backoffDelayMs, type Clock, type Fault, toFault } from '@pilotfish/kernel';
 import type { Logger, Metrics } from '@pilotfish/runtime';
@@ -116,6 +116,9 @@ function countReports(metrics: Metrics) {
     name: 'pilotfish_commit_reports_total',
     help: 'Git providers told how the deployment of a commit stands',
     labels: ['provider', 'outcome'],
+    startsWith: deliveryProviders
+      .filter((provider) => provider !== 'GENERIC')
+      .flatMap((provider) => ['told', 'failed'].map((outcome) => ({ provider, outcome }))),
   });
 }
 

@@ -1,20 +1,24 @@
-import type { DeliveryProvider } from '@pilotfish/domain-deploy';
+import { type DeliveryProvider, deliveryProviders } from '@pilotfish/domain-deploy';
 import type { Clock } from '@pilotfish/kernel';
 import type { Metrics } from '@pilotfish/runtime';
 import { measureQueue, type QueueMeasure, type Store } from '@pilotfish/store';
 
-/** What became of a delivery, or of one try. */
-export type DispatchOutcome =
+const dispatchOutcomes = [
   /** It started at least one execution. */
-  | 'deployed'
+  'deployed',
   /** Services follow its branch, and none is deployed by it. */
-  | 'nothing_to_deploy'
+  'nothing_to_deploy',
   /** A push to what no service follows. */
-  | 'unwatched'
+  'unwatched',
   /** No push. */
-  | 'ignored'
-  | 'postponed'
-  | 'set_aside';
+  'ignored',
+  'postponed',
+  'set_aside',
+] as const;
+/** What became of a delivery, or of one try. */
+export type DispatchOutcome = (typeof dispatchOutcomes)[number];
+
+const questionOutcomes = ['answered', 'failed', 'overtaken'] as const;
 
 export interface DispatchMetrics {
   /** @param receivedAt of the delivery */
@@ -23,7 +27,7 @@ export interface DispatchMetrics {
     outcome: DispatchOutcome,
   ): void;
   /** One question to Git that answered so many deliveries. */
-  asked(outcome: 'answered' | 'failed' | 'overtaken', deliveries: number): void;
+  asked(outcome: (typeof questionOutcomes)[number], deliveries: number): void;
 }
 
 const ageBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600];
@@ -36,17 +40,24 @@ export function createDispatchMetrics(
     name: 'pilotfish_dispatch_deliveries_total',
     help: 'Deliveries by provider and by what became of them; postponed: tries that failed',
     labels: ['provider', 'outcome'],
+    startsWith: [...deliveryProviders, 'unknown'].flatMap((provider) =>
+      dispatchOutcomes.map((outcome) => ({ provider, outcome })),
+    ),
   });
   const seconds = metrics.histogram({
     name: 'pilotfish_dispatch_seconds',
     help: 'From when a delivery was received until it was handled, by what became of it',
     labels: ['outcome'],
     buckets: ageBuckets,
+    startsWith: dispatchOutcomes
+      .filter((outcome) => outcome !== 'postponed')
+      .map((outcome) => ({ outcome })),
   });
   const questions = metrics.counter({
     name: 'pilotfish_dispatch_questions_total',
     help: 'Questions to Git about heads of branches',
     labels: ['outcome'],
+    startsWith: questionOutcomes.map((outcome) => ({ outcome })),
   });
   const answered = metrics.counter({
     name: 'pilotfish_dispatch_answered_deliveries_total',

@@ -76,6 +76,7 @@ export function createBranchHealer(deps: HealDeps): (signal: AbortSignal) => Pro
     name: 'pilotfish_head_comparisons_total',
     help: 'Repositories whose branches were compared with what was acted on',
     labels: ['outcome'],
+    startsWith: [{ outcome: 'compared' }, { outcome: 'failed' }],
   });
   const healed = metrics.counter({
     name: 'pilotfish_healed_pushes_total',

@@ -21,7 +21,9 @@ export type DeliveryReading =
     }
   | { readonly kind: 'ignored'; readonly reason: string };
 
-export type DeliveryProvider = 'GITHUB' | 'GITLAB' | 'BITBUCKET' | 'GITEA' | 'GENERIC';
+/** Whoever may send deliveries: hosts of Git, and GENERIC for any other sender. */
+export const deliveryProviders = ['GITHUB', 'GITLAB', 'BITBUCKET', 'GITEA', 'GENERIC'] as const;
+export type DeliveryProvider = (typeof deliveryProviders)[number];
 
 /** `event` in the provider's own spelling, from its header. */
 export interface RawDelivery {
