@@ -120,9 +120,10 @@ test('what is huge, deep, broken or named impossibly ends with a reason and dela
     pushBody(`refs/heads/${'x'.repeat(5000)}`, after),
     encode(JSON.stringify({ ...push, repository: { clone_url: 'git@h:a\0b' } })),
     encode(JSON.stringify({ ...push, after, ref: 7 })),
+    encode(`payload=${'x'.repeat(5000)}`),
   ];
   for (const [n, body] of bodies.entries()) {
-    await append(inbox, { world, hook }, [body], { ids: [`d${n}`] });
+    await append(inbox, { world, hook }, [body], { ids: [`d${n + 10}`] });
   }
   const commit = repository.push('main');
   await deliver('refs/heads/main', commit, 'last');
@@ -131,7 +132,7 @@ test('what is huge, deep, broken or named impossibly ends with a reason and dela
   const rows = await sql`select state, outcome from deliveries order by provider_delivery_id`;
   expect(rows.map(({ state }) => state)).toEqual(rows.map(() => 'HANDLED'));
   expect(rows.map(({ outcome }) => outcome)).toEqual([
-    'It names no repository that a service follows.',
+    'The body is nested deeper, or has more parts, than any push event.',
     'The body is nested deeper, or has more parts, than any push event.',
     'No service follows branch other of this repository.',
     'The body is not JSON, which a push event must be.',
@@ -141,6 +142,7 @@ test('what is huge, deep, broken or named impossibly ends with a reason and dela
     'The push moved neither a branch nor a tag.',
     'The push names no address of its repository.',
     'The body is not a push event of GITHUB: its field "ref" is missing or wrong.',
+    'The body is not JSON, which a push event must be.',
     `Commit ${commit.slice(0, 8)} of branch main deploys app-0.`,
   ]);
   expect((await read(store, world)).commits).toEqual([commit]);

@@ -52,4 +52,20 @@ test('most pushes of what nobody follows are told by their bytes', () => {
   expect(mayConcern(body('https://git.example/acme/other'), null)).toBe(true);
   expect(mayConcern(body('https://git.example/acme/other'), ['git.example/acme/läden'])).toBe(true);
   expect(mayConcern(new TextEncoder().encode('{}'), followed)).toBe(true);
+  // Nor a push event: parsing says why.
+  const other = 'https://git.example/acme/other';
+  const form = (json: string) => `payload=${encodeURIComponent(json)}`;
+  expect(mayConcern(body(other, form), followed)).toBe(true);
+  expect(
+    mayConcern(
+      body(other, (json) => json.slice(0, -1)),
+      followed,
+    ),
+  ).toBe(true);
+  expect(
+    mayConcern(
+      body(other, (json) => ` \n${json}\r\n`),
+      followed,
+    ),
+  ).toBe(false);
 });

@@ -20,7 +20,21 @@ export function mayConcern(body: Uint8Array, keys: readonly string[] | null): bo
   const names = keys.map((key) => key.slice(key.lastIndexOf('/') + 1));
   if (!names.every((name) => plainName.test(name))) return true;
   const { buffer, byteOffset, byteLength } = body;
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1').toLowerCase();
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  // No push event, which parsing says in so many words.
+  if (!isBetweenBraces(bytes)) return true;
+  const text = bytes.toString('latin1').toLowerCase();
   // JSON may write any letter by its number.
   return text.includes('\\u00') || names.some((name) => text.includes(name));
+}
+
+/** What JSON allows around an object. */
+const whitespace: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+
+function isBetweenBraces(bytes: Uint8Array): boolean {
+  let first = 0;
+  while (whitespace.has(bytes[first])) first += 1;
+  let last = bytes.byteLength - 1;
+  while (whitespace.has(bytes[last])) last -= 1;
+  return bytes[first] === 0x7b && bytes[last] === 0x7d;
 }
