@@ -221,7 +221,14 @@ test('a preview says what a replay would start, and the replay is of exactly tha
       {
         branch: 'main',
         deliveries: 2,
-        services: [{ id: applicationId, environment_id: environmentId, name: 'shop' }],
+        services: [
+          {
+            id: applicationId,
+            environment_id: environmentId,
+            name: 'shop',
+            already_requested: false,
+          },
+        ],
       },
     ],
     starting_nothing: 2,
@@ -229,6 +236,20 @@ test('a preview says what a replay would start, and the replay is of exactly tha
     not_read: 0,
     more: false,
   });
+  // The head that a replay would find is on its way already, until the branch moves on.
+  const head = '1'.repeat(40);
+  await api.store.tenant(api.context, async ({ db }) => {
+    await db.execute(sql`update services set last_requested_sha = ${head}`);
+    await db.execute(sql`insert into branch_heads
+        (organization_id, repository_key, branch, head_sha, observed_at)
+      select organization_id, repository_key, branch, ${head}, now() from services`);
+  });
+  const isRequested = async () => (await preview()).branches[0]?.services[0]?.already_requested;
+  expect(await isRequested()).toBe(true);
+  await api.store.tenant(api.context, ({ db }) =>
+    db.execute(sql`update branch_heads set head_sha = ${'2'.repeat(40)}`),
+  );
+  expect(await isRequested()).toBe(false);
   // A preview starts nothing.
   expect((await list(ofOrganization, { state: 'PENDING' })).results).toEqual([]);
   const { delivery_ids } = found;

@@ -32,6 +32,7 @@ export {
 export {
   type BranchHeadRow,
   countHeadActions,
+  findSeenHead,
   insertBaselineHead,
   listBranchHeads,
   lockBranchHead,

@@ -5,6 +5,7 @@ import {
   type DeliveryFilter,
   type DeliveryRow,
   findProviders,
+  findSeenHead,
   listDeliveries,
   listServicesFollowing,
   readDeliveryBodies,
@@ -123,11 +124,13 @@ async function describeBranch(
   branch: string,
 ): Promise<Branch> {
   const following = await listServicesFollowing(tx, [repository], branch);
+  const head = await findSeenHead(tx, repository, branch);
   const services = following.map((service) => ({
     id: service.id,
     name: service.name,
     environment_id: service.environmentId,
     auto_deploy: service.autoDeploy,
+    already_requested: head !== null && service.lastRequestedSha === head,
   }));
   return { repository, branch, deliveries: 0, services };
 }

@@ -103,6 +103,8 @@ export const DeliveryReplayPreview = z
             environment_id: idSchema<EnvironmentId>(),
             /** False: the push is noted and starts nothing. */
             auto_deploy: z.boolean(),
+            /** True: the branch's head, as it was seen last, was asked for; only a newer one starts. */
+            already_requested: z.boolean(),
           }),
         ),
       }),

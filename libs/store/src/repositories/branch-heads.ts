@@ -28,6 +28,19 @@ export async function countHeadActions(
   return row?.actions ?? 0;
 }
 
+/** Where the branch was when it was seen last; null where it is gone, or was never seen. */
+export async function findSeenHead(
+  tx: TenantTransaction,
+  repositoryKey: string,
+  branch: string,
+): Promise<string | null> {
+  const [row] = await tx.db
+    .select({ headSha: branchHeads.headSha })
+    .from(branchHeads)
+    .where(rowOf(tx, repositoryKey, branch));
+  return row?.headSha ?? null;
+}
+
 /** Locks one branch until the transaction ends, making its row if it is new. */
 export async function lockBranchHead(
   tx: TenantTransaction,
