@@ -100,7 +100,7 @@ function answerStored(response: ServerResponse, id: AppendedDelivery['id']): voi
       'content-length',
       String(body.length),
     ])
-    .end(body);
+    .end(body, 'latin1');
 }
 
 const outcomes: Partial<Record<FaultCode, Outcome>> = {
