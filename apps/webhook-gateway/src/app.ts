@@ -10,6 +10,7 @@ import type { HeldDelivery } from './handlers/receive-delivery.ts';
 import { createHookCache, type FindHook } from './hooks.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { createRefusedLines } from './refused-lines.ts';
 import { createSenderAddress } from './sender-address.ts';
 import { createStoreGate } from './store-gate.ts';
 import { createStoredLines, createWebhookRoute } from './webhook-route.ts';
@@ -92,6 +93,7 @@ export function buildApp(deps: AppDeps): HttpServer {
       clock,
       logger,
       lines: createStoredLines({ clock, logger }),
+      tellRefused: createRefusedLines({ clock, logger }),
       senderAddressOf: createSenderAddress(limits.trustedProxies),
       addressLimit: createRateLimit(clock, limits.addressPerSecondMax),
       hookLimit: createRateLimit(clock, limits.hookPerSecondMax),

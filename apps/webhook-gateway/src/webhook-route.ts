@@ -6,11 +6,13 @@ import type { AppendedDelivery } from '@pilotfish/store';
 import { type ReceiveDeps, type Request, receiveDelivery } from './handlers/receive-delivery.ts';
 import type { GatewayMetrics, Outcome } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
+import type { TellRefused } from './refused-lines.ts';
 
 export interface WebhookRouteDeps extends ReceiveDeps {
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly lines: StoredLines;
+  readonly tellRefused: TellRefused;
   /** True once the service takes nothing new: connections end with their answer. */
   readonly isClosing: () => boolean;
 }
@@ -82,6 +84,10 @@ async function answer(
     answerFault(raw, response, fault);
     span.end({ error: fault });
     metrics.count(request.provider, outcomes[fault.code] ?? 'failed');
+    if (fault.code === 'unauthenticated') {
+      const { provider } = request;
+      deps.tellRefused({ hookId, provider, trace }, () => deps.senderAddressOf(raw));
+    }
     const context = { err: fault, hookId, trace };
     if (fault.code === 'internal') logger.error(context, 'a delivery failed on our side');
     else logger.debug(context, 'a delivery was refused');

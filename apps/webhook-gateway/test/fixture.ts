@@ -53,13 +53,15 @@ export interface GatewayOptions {
   readonly bus?: AppDeps['bus'];
   /** No limits of rate unless told. */
   readonly limits?: Partial<AppDeps['limits']>;
+  /** Silent unless told. */
+  readonly logger?: AppDeps['logger'];
   /** Changes the durable step. */
   readonly wrap?: (inbox: Inbox) => Pick<Inbox, 'append' | 'ping'>;
 }
 
 /** One replica of the gateway, listening; closed with the test. */
 export async function startGateway(options: GatewayOptions): Promise<TestGateway> {
-  const logger = createLogger({ name: 'test', level: 'silent' });
+  const logger = options.logger ?? createLogger({ name: 'test', level: 'silent' });
   const inbox = await openInbox({ url: options.databaseUrl, name: 'gateway', max: 5 });
   const app = buildApp({
     logger,

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { messages } from '@pilotfish/contracts';
 import { newId, systemClock } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
 import { type OutgoingDelivery, postDelivery, signDelivery, testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
 import type { Provider } from '../src/providers/providers.ts';
@@ -195,6 +196,20 @@ test("the trace of a delivery is its sender's, or begins here", async () => {
   const rows = await db.sql`select trace from deliveries order by provider_delivery_id`;
   expect(rows[0]!.trace).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
   expect(rows[1]!.trace).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+});
+
+test('the log says of which webhook a signature was refused, and who sent it', async () => {
+  const db = await database();
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  const logger = createLogger({ name: 'test', level: 'info', destination });
+  const gateway = await startGateway({ databaseUrl: db.url, logger });
+  const { id } = await makeHook(db, 'GITHUB');
+  const delivery = { provider: 'GITHUB', secret: 'wrong', body } as const;
+  expect((await postDelivery(gateway.webhook(id), delivery)).status).toBe(401);
+  const refused = lines.filter((line) => line.includes('a signature was refused'));
+  const line = { hookId: id, provider: 'GITHUB', address: '127.0.0.1' };
+  expect(refused.map((text) => JSON.parse(text) as unknown)).toMatchObject([line]);
 });
 
 test("a body above its provider's limit is refused, one at the limit is not", async () => {
