@@ -1,17 +1,19 @@
 import { requestDuration } from '@pilotfish/http';
 import type { CounterMetric, HistogramMetric, Metrics } from '@pilotfish/runtime';
-import type { Provider } from './providers/providers.ts';
+import { type Provider, providers } from './providers/providers.ts';
 
 /** What became of one request. */
-export type Outcome =
-  | 'stored'
-  | 'duplicate'
-  | 'refused'
-  | 'too_large'
-  | 'overloaded'
-  | 'unavailable'
-  | 'broken_off'
-  | 'failed';
+const outcomes = [
+  'stored',
+  'duplicate',
+  'refused',
+  'too_large',
+  'overloaded',
+  'unavailable',
+  'broken_off',
+  'failed',
+] as const;
+export type Outcome = (typeof outcomes)[number];
 
 export interface GatewayMetrics {
   count(provider: Provider | 'unknown', outcome: Outcome): void;
@@ -30,6 +32,9 @@ export function createGatewayMetrics(
     name: 'pilotfish_webhook_deliveries_total',
     help: 'Requests to a webhook by provider and by what became of them',
     labels: ['provider', 'outcome'],
+    startsWith: [...Object.keys(providers), 'unknown'].flatMap((provider) =>
+      outcomes.map((outcome) => ({ provider, outcome })),
+    ),
   });
   metrics.gauge({
     name: 'pilotfish_webhook_body_bytes',
@@ -45,6 +50,7 @@ export function createGatewayMetrics(
     name: 'pilotfish_webhook_throttled_total',
     help: 'Requests refused because one webhook or one address sent too many',
     labels: ['scope'],
+    startsWith: [{ scope: 'hook' }, { scope: 'address' }],
   });
   const duration = metrics.histogram(requestDuration);
   return {
