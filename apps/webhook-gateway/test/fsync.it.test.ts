@@ -238,3 +238,23 @@ test('a call that others came between is put together', () => {
     { pid: 8, name: 'read', result: -1 },
   ]);
 });
+
+test('an answer during which the trace ended is an answer, a sync that had not ended is none', () => {
+  const request =
+    '8 10.1 read(3<socket:[5]>, "POST /webhook/1 … x-github-delivery: 1", 65536) = 90 <0.000010>';
+  const log = [
+    '7 10.2 pwrite64(9</data/pg_wal/01>, "…", 8192, 0) = 8192 <0.000010>',
+    '7 10.3 fdatasync(9</data/pg_wal/01>) = 0 <0.010000>',
+  ];
+  const answer = '8 10.5 write(3<socket:[5]>, "HTTP/1.1 202 Accepted", 21';
+  for (const end of ['unfinished', 'detached']) {
+    const calls = parseCalls([request, ...log, `${answer} <${end} ...>`, ''].join('\n'));
+    const way = wayOf(calls, 8, 'x-github-delivery: 1');
+    expect(way).toEqual({ readAt: 10.1 + 0.00001, answeredAt: 10.5 });
+    expect(way && syncBetween(calls, way)).toMatchObject({ name: 'fdatasync', result: 0 });
+  }
+  const begunSync = '7 10.3 fdatasync(9</data/pg_wal/01> <unfinished ...>';
+  const calls = parseCalls([request, log[0], begunSync, `${answer}) = 21 <0.000020>`].join('\n'));
+  const way = wayOf(calls, 8, 'x-github-delivery: 1');
+  expect(way && syncBetween(calls, way)).toBeUndefined();
+});

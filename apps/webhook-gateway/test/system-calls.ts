@@ -11,8 +11,9 @@ export interface SystemCall {
   readonly name: string;
   /** As strace writes them: descriptors with their paths, data cut at some length. */
   readonly args: string;
-  readonly result: number;
-  /** Both in seconds since 1970, of the kernel's clock. */
+  /** Null for one that had not ended when the trace did. */
+  readonly result: number | null;
+  /** Both in seconds since 1970, of the kernel's clock; the end of one that had none is infinite. */
   readonly startedAt: number;
   readonly endedAt: number;
 }
@@ -33,7 +34,7 @@ export async function findTraceObstacle(env: NodeJS.ProcessEnv): Promise<string 
 }
 
 export interface Trace {
-  /** Ends the trace and answers every call that ended before, in the order of their starts. */
+  /** Ends the trace and answers every call that started before, in the order of their starts. */
   stop(): Promise<readonly SystemCall[]>;
 }
 
@@ -76,12 +77,18 @@ export async function traceCalls(
 
 const line = /^(\d+) +(\d+\.\d+) (.*)$/;
 const whole = /^(\w+)\((.*)\) += (-?\d+)[^<]*<(\d+\.\d+)>$/;
-const begun = /^(\w+)\((.*) <unfinished \.\.\.>$/;
+const begun = /^(\w+)\((.*) <(?:unfinished|detached) \.\.\.>$/;
 const resumed = /^<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)[^<]*<(\d+\.\d+)>$/;
 
-/** A call that others came between is two lines: its beginning, and its end. */
+type BegunCall = Pick<SystemCall, 'pid' | 'name' | 'args' | 'startedAt'>;
+
+/**
+ * A call that others came between is two lines: its beginning, and its end. Of one during which the
+ * trace ended there is only the beginning: what an answer says has often been read before strace
+ * got to see that its write was over.
+ */
 export function parseCalls(text: string): SystemCall[] {
-  const open = new Map<number, { readonly args: string; readonly startedAt: number }>();
+  const open = new Map<number, BegunCall>();
   const calls: SystemCall[] = [];
   for (const each of text.split('\n')) {
     const [, pidText, at, rest = ''] = line.exec(each) ?? [];
@@ -89,7 +96,10 @@ export function parseCalls(text: string): SystemCall[] {
     const entire = whole.exec(rest);
     const start = begun.exec(rest);
     const end = resumed.exec(rest);
-    if (start !== null) open.set(pid, { args: start[2] ?? '', startedAt: time });
+    if (start !== null) {
+      const [, name = '', args = ''] = start;
+      open.set(pid, { pid, name, args, startedAt: time });
+    }
     if (entire !== null) {
       const [, name = '', args = '', result, seconds] = entire;
       const endedAt = time + Number(seconds);
@@ -97,11 +107,12 @@ export function parseCalls(text: string): SystemCall[] {
     }
     const first = open.get(pid);
     if (end !== null && first !== undefined) {
-      const [, name = '', args = '', result] = end;
+      const [, , args = '', result] = end;
       const both = { ...first, args: first.args + args };
-      calls.push({ pid, name, ...both, result: Number(result), endedAt: time });
+      calls.push({ ...both, result: Number(result), endedAt: time });
       open.delete(pid);
     }
   }
+  for (const call of open.values()) calls.push({ ...call, result: null, endedAt: Infinity });
   return calls.sort((a, b) => a.startedAt - b.startedAt);
 }
