@@ -8,12 +8,19 @@
  * is needed before a test.
  */
 import { randomInt } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 
 // One number drives both the order of tests and fast-check, so that printing it makes every
 // failure repeatable.
 process.env.PILOTFISH_SEED ??= String(randomInt(2 ** 31));
 const seed = Number(process.env.PILOTFISH_SEED);
+
+// What Node makes of each file is kept beside the installed packages: every test file has a process of
+// its own, which would begin with compiling the same libraries.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+  new URL('node_modules/.cache/pilotfish-compiled', import.meta.url),
+);
 
 const neverTests = ['**/node_modules/**', '**/dist/**', '**/.pilotfish/**', '**/fixtures/**'];
 

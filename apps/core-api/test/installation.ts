@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@pilotfish/kernel';
 import { testDatabase } from '@pilotfish/testing';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import postgres from 'postgres';
 import { onTestFinished } from 'vitest';
 
@@ -39,7 +40,7 @@ export async function newInstallation() {
   };
   /** Runs one command; with a time, it is killed then. */
   const run = async (command: string, killAfterMs?: number) => {
-    const argv = ['--conditions=@pilotfish/source', main, command];
+    const argv = [...runFromSources(main), command];
     const child = spawn(process.execPath, argv, { env, stdio: 'inherit' });
     const ended = once(child, 'exit');
     if (killAfterMs !== undefined) {

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { credentialsFromFile } from '@pilotfish/bus';
 import { hashToken } from '@pilotfish/crypto';
 import { openInbox, openStore } from '@pilotfish/store';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import fc from 'fast-check';
 import postgres from 'postgres';
 import { expect, onTestFinished, test } from 'vitest';
@@ -85,7 +86,7 @@ test('a database that nobody answers for is one sentence that names the address,
     PILOTFISH_IDENTITY_DIR: folder,
   };
   for (const argv of [['migrate'], []]) {
-    const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main, ...argv], {
+    const child = spawn(process.execPath, [...runFromSources(main), ...argv], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { findFreePorts } from '@pilotfish/servers';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import { expect, onTestFinished, test } from 'vitest';
 import { main, newInstallation } from './installation.ts';
 
@@ -10,7 +11,7 @@ test('without NATS a relay or ingester is not ready, an API with them is, and bo
   const { DATABASE_URL: _, ...own } = env;
   const readiness = async (roles: string) => {
     const [port = 0] = await findFreePorts(1);
-    const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main], {
+    const child = spawn(process.execPath, runFromSources(main), {
       // Nobody listens at the first port.
       env: {
         ...own,

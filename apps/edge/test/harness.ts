@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Inflight, type Route, RoutesApplied } from '@pilotfish/contracts';
 import { newId } from '@pilotfish/kernel';
-import { endChild, until } from '@pilotfish/testing/real-process';
+import { endChild, runFromSources, until } from '@pilotfish/testing/real-process';
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -34,7 +34,7 @@ export class EdgeHarness {
   #log = '';
 
   async start(env: Record<string, string> = {}): Promise<void> {
-    const child = spawn(process.execPath, ['--conditions=@pilotfish/source', mainPath], {
+    const child = spawn(process.execPath, runFromSources(mainPath), {
       env: {
         EDGE_PORT: String(this.port),
         ROUTES_FILE: this.routesPath,

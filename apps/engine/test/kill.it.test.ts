@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { EnvironmentTask } from '@pilotfish/contracts';
 import { fileLedger } from '@pilotfish/testing/fake-target';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import { expect, test } from 'vitest';
 import type { NumberedEvent } from '../src/execution/event-body.ts';
 import { tempFolder } from './core.ts';
@@ -15,7 +16,7 @@ const program = fileURLToPath(new URL('./killed-engine.ts', import.meta.url));
 
 /** @returns the points it went through; null where it was killed */
 async function engine(folder: string, taskFile: string, killAt: number): Promise<number | null> {
-  const args = ['--conditions=@pilotfish/source', program, folder, taskFile, String(killAt)];
+  const args = [...runFromSources(program), folder, taskFile, String(killAt)];
   try {
     return Number((await run(process.execPath, args)).stdout);
   } catch (error) {

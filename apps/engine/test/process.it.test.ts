@@ -12,6 +12,7 @@ import { type EnvironmentId, newId, type ServiceId, systemClock } from '@pilotfi
 import { type TestNats, testNats } from '@pilotfish/testing';
 import { type FakeEdge, fakeEdge } from '@pilotfish/testing/fake-edge';
 import { type FakeSupervisor, fakeSupervisor } from '@pilotfish/testing/fake-supervisor';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type TestControlPlane, testControlPlane } from './control-plane.ts';
 import { tempFolder } from './core.ts';
@@ -66,7 +67,7 @@ afterEach(async () => {
 
 async function start(): Promise<void> {
   output = '';
-  engine = spawn(process.execPath, ['--conditions=@pilotfish/source', program], {
+  engine = spawn(process.execPath, runFromSources(program), {
     env: {
       ...gitEnvironment(process.env),
       PATH: process.env.PATH ?? '',

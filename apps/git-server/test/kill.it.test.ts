@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Fixture, makeFixture, waitUntil } from './fixture.ts';
 
@@ -32,7 +33,7 @@ async function freePort(): Promise<number> {
 /** The service as it is started in earnest. */
 async function startProcess(webhookUrl: string): Promise<{ child: ChildProcess; url: string }> {
   const port = await freePort();
-  const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main], {
+  const child = spawn(process.execPath, runFromSources(main), {
     env: {
       PATH: process.env.PATH,
       GIT_SERVER_PORT: String(port),

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type InstanceSpecInput, InstanceStatus, LogPage } from '@pilotfish/contracts';
 import { newId } from '@pilotfish/kernel';
-import { endChild, until } from '@pilotfish/testing/real-process';
+import { endChild, runFromSources, until } from '@pilotfish/testing/real-process';
 import { expect } from 'vitest';
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -46,12 +46,8 @@ export class Harness {
   }
 
   async start(): Promise<void> {
-    const [command, ...args] = [
-      ...this.wrapper,
-      process.execPath,
-      '--conditions=@pilotfish/source',
-      mainPath,
-    ];
+    const own = [process.execPath, ...runFromSources(mainPath)];
+    const [command = '', ...args] = [...this.wrapper, ...own];
     const child = spawn(command, args, {
       env: {
         SUPERVISOR_SOCKET: this.socketPath,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createKeyFile, createSecretFile } from '@pilotfish/crypto';
 import type { TestNats } from '@pilotfish/testing';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import { onTestFinished } from 'vitest';
 import { hookKey } from './fixture.ts';
 
@@ -25,7 +26,7 @@ export function startProcess(env: Record<string, string>): {
   readonly child: ChildProcess;
   output(): string;
 } {
-  const child = spawn(process.execPath, ['--conditions=@pilotfish/source', main], {
+  const child = spawn(process.execPath, runFromSources(main), {
     env: { PATH: process.env.PATH ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -5,6 +5,7 @@ import { mkdir, readdir, symlink } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ExecutionId, newId, systemClock } from '@pilotfish/kernel';
+import { runFromSources } from '@pilotfish/testing/real-process';
 import { contractService, newRelease, pageApplication } from '@pilotfish/testing/target-contract';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commitFiles, createHarness, type ProcessTargetHarness } from './harness.ts';
@@ -73,7 +74,7 @@ function startEngine(
   environment: { readonly PATH?: string },
 ): ChildProcess {
   const script = fileURLToPath(new URL('./building-engine.ts', import.meta.url));
-  return spawn(process.execPath, ['--conditions=@pilotfish/source', script, ...words], {
+  return spawn(process.execPath, [...runFromSources(script), ...words], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
   });

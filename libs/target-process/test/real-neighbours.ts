@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { endChild, until } from '@pilotfish/testing/real-process';
+import { endChild, runFromSources, until } from '@pilotfish/testing/real-process';
 import type { Neighbours } from './harness.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -33,7 +33,7 @@ export async function realNeighbours(folder: string, routesFile: string): Promis
 
 function service(name: string, environment: Readonly<Record<string, string>>): ChildProcess {
   const main = join(root, 'apps', name, 'src/main.ts');
-  return spawn(process.execPath, ['--conditions=@pilotfish/source', main], {
+  return spawn(process.execPath, runFromSources(main), {
     env: { PATH: process.env.PATH ?? '', LOG_LEVEL: 'error', ...environment },
     stdio: ['ignore', 'inherit', 'inherit'],
   });

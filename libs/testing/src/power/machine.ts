@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, newId } from '@pilotfish/kernel';
 import { ensureProgram, runCommand } from '@pilotfish/servers';
+import { runFromSources } from '../real-process.ts';
 import type { CutOrder } from './disk-main.ts';
 import type { FromMachine, MachineOrder, ToMachine } from './machine-main.ts';
 import type { CutResult } from './volatile-disk.ts';
@@ -139,7 +140,7 @@ export async function startMachine(
   const defaults = { sectorBytes, port: null, fsync: true };
   const order: MachineOrder = { ...defaults, ...options, diskBytes: medium.bytes };
   const main = join(import.meta.dirname, 'machine-main.ts');
-  const node = [process.execPath, '--conditions=@pilotfish/source', main, JSON.stringify(order)];
+  const node = [process.execPath, ...runFromSources(main), JSON.stringify(order)];
   const dying = existsSync('/usr/bin/setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
   const [program = '', ...args] = [...dying, ...unshare, ...node];
   const child = spawn(program, args, {
