@@ -1,7 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Bus, connectBus, createAuthority, openAuthorityKeys } from '@pilotfish/bus';
+import {
+  type Authority,
+  type Bus,
+  connectBus,
+  createAuthority,
+  openAuthorityKeys,
+} from '@pilotfish/bus';
 import type { Permission } from '@pilotfish/contracts';
 import { createKeyRing, hashToken, type KeyRing, newToken } from '@pilotfish/crypto';
 import { createGit } from '@pilotfish/git';
@@ -90,6 +96,21 @@ export interface TestApiOptions {
   readonly clock?: Clock;
 }
 
+let unheard: Promise<Authority> | undefined;
+
+/** One for all tests of a file: its keys take longer to make than an organization does. */
+function authorityWithoutNats(): Promise<Authority> {
+  unheard ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pilotfish-test-authority-'));
+    try {
+      return createAuthority(await openAuthorityKeys(folder), { clock: systemClock });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  })();
+  return unheard;
+}
+
 /** The API with its first organization, on a database of the test's own. */
 export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
   const database = await testDatabase();
@@ -102,9 +123,7 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
   const adminToken = readFileSync(join(folder, 'admin.token'), 'utf8').trim();
   const logger = createLogger({ name: 'test', level: 'silent' });
   const bus = await openBus(options.nats, logger);
-  const authority =
-    options.nats?.authority ??
-    createAuthority(await openAuthorityKeys(join(folder, 'nats')), { clock });
+  const authority = options.nats?.authority ?? (await authorityWithoutNats());
   const git = createGit({ cacheFolder: join(folder, 'git'), allowFileProtocol: true });
   const natsUrl = options.nats?.url ?? 'nats://127.0.0.1:1';
   const urls = {

@@ -32,6 +32,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     url: template.href,
     passwords: { webhook_gateway: servicePassword, websocket_gateway: servicePassword },
   });
+  // The first connection after a migration leaves what the clones' connections begin with.
+  const first = postgres(template.href, { max: 1, onnotice: () => {} });
+  await first`select 1`;
+  await first.end();
   project.provide('pilotfishPostgresUrl', url.href);
   return () => server.stop();
 }
