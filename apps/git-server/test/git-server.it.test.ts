@@ -155,6 +155,8 @@ test('a client that asks first whether to send is told to go on', async () => {
       const asking = request({
         hostname,
         port,
+        // No connection is kept: the server's end would wait for it.
+        agent: false,
         method: 'POST',
         path: `/${ids.organization}/demo.git/git-upload-pack`,
         headers: {

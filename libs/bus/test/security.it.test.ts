@@ -187,13 +187,16 @@ test('credentials that expire are renewed without losing a subscription', async 
 
 test('nobody connects without credentials, and no service does what is not its part', async () => {
   const { nats } = await twoClusters();
-  const stranger = nats.open({
+  const stranger = await nats.open({
     party: 'core-api',
+    waitForConnection: false,
     credentials: () => {
       throw new Error('no file');
     },
   });
-  await expect(stranger).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(stranger.connected(AbortSignal.timeout(1500))).rejects.toMatchObject({
+    code: 'unavailable',
+  });
   const gateway = await nats.bus('webhook-gateway');
   await expect(gateway.ensureStreams()).rejects.toMatchObject({ code: 'unavailable' });
 });

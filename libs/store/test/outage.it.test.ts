@@ -1,59 +1,90 @@
 /** A real server that is killed, hangs, and comes back, under the eyes of one store. */
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { buildServer } from '@pilotfish/http';
 import { Fault, systemClock } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { findFreePorts, type RunningPostgres, startPostgres } from '@pilotfish/servers';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { until } from '@pilotfish/testing/real-process';
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { migrate, openStore, type Store, tables } from '../src/index.ts';
 
-let dataFolder: string;
-let port: number;
-let server: RunningPostgres;
-let store: Store;
+/** Each test has one of its own, so that they wait side by side. */
+interface Outage {
+  readonly store: Store;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  url(): string;
+  signalAll(signal: NodeJS.Signals): void;
+}
 
-const start = () =>
-  startPostgres({
+/** A stopped, migrated server: what each test's is copied from. */
+let template: string;
+
+beforeAll(async () => {
+  template = mkdtempSync(join(tmpdir(), 'pilotfish-outage-'));
+  const server = await start(template);
+  await migrate({ url: server.url });
+  await server.stop();
+});
+
+afterAll(() => rmSync(template, { recursive: true, force: true }));
+
+async function start(dataFolder: string, known?: number): Promise<RunningPostgres> {
+  const [port = 0] = known === undefined ? await findFreePorts(1) : [known];
+  return await startPostgres({
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...cacheOf(process.env) },
     dataFolder,
     port,
     fsync: false,
     endWithParent: true,
   });
+}
 
 function cacheOf({ XDG_CACHE_HOME }: NodeJS.ProcessEnv) {
   return XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME };
 }
 
-beforeEach(async () => {
-  dataFolder = mkdtempSync(join(tmpdir(), 'pilotfish-outage-'));
-  [port = 0] = await findFreePorts(1);
-  server = await start();
-  await migrate({ url: server.url });
-  store = await openStore({ url: server.url, name: 'outage', max: 3 });
-});
+let made = 0;
 
-afterEach(async () => {
-  await store.close();
-  await server.stop();
-  rmSync(dataFolder, { recursive: true, force: true });
-});
+async function newOutage({ onTestFinished }: TestContext): Promise<Outage> {
+  const dataFolder = `${template}-${made++}`;
+  await promisify(execFile)('cp', ['-a', template, dataFolder]);
+  let server = await start(dataFolder);
+  const port = Number(new URL(server.url).port);
+  const store = await openStore({ url: server.url, name: 'outage', max: 3 });
+  onTestFinished(async () => {
+    await store.close();
+    await server.stop();
+    rmSync(dataFolder, { recursive: true, force: true });
+  });
+  return {
+    store,
+    async start() {
+      server = await start(dataFolder, port);
+    },
+    stop: () => server.stop(),
+    url: () => server.url,
+    signalAll: (signal) => signalAll(server, signal),
+  };
+}
 
-function signalAll(signal: NodeJS.Signals): void {
+function signalAll(server: RunningPostgres, signal: NodeJS.Signals): void {
   const { pid } = server.process ?? { pid: Number.NaN };
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
   for (const one of [pid, ...children.map(Number)]) process.kill(one, signal);
 }
 
-const count = () => store.system('worker', (tx) => tx.db.$count(tables.organizations));
+const count = (store: Store) => store.system('worker', (tx) => tx.db.$count(tables.organizations));
 
 /** What became of more transactions than there are connections, and the longest of them. */
-async function tryMany(): Promise<{ outcomes: unknown[]; longestMs: number }> {
+async function tryMany(store: Store): Promise<{ outcomes: unknown[]; longestMs: number }> {
   const startMs = systemClock.monotonicMs();
   const outcomes = await Promise.all(
-    Array.from({ length: 12 }, () => count().catch((error: unknown) => error)),
+    Array.from({ length: 12 }, () => count(store).catch((error: unknown) => error)),
   );
   return { outcomes, longestMs: systemClock.monotonicMs() - startMs };
 }
@@ -66,7 +97,7 @@ function expectUnavailable(outcomes: readonly unknown[]): void {
 }
 
 /** A server of the same making as core-api's, with one route that needs the database. */
-function httpServer() {
+function httpServer(store: Store) {
   const app = buildServer({
     name: 'outage',
     logger: createLogger({ name: 'outage', level: 'silent' }),
@@ -74,58 +105,63 @@ function httpServer() {
     metrics: createMetrics('outage'),
   });
   const config = { permission: { public: 'a test' } };
-  app.get('/count', { config }, async () => ({ count: await count() }));
+  app.get('/count', { config }, async () => ({ count: await count(store) }));
   return app;
 }
 
-async function msUntilItAnswers(): Promise<number> {
+async function msUntilItAnswers(store: Store): Promise<number> {
   const startMs = systemClock.monotonicMs();
-  await expect.poll(() => count().catch(() => -1), { timeout: 20_000, interval: 50 }).toBe(0);
+  await until('it answers', async () => (await count(store).catch(() => -1)) === 0);
   return systemClock.monotonicMs() - startMs;
 }
 
-test('a killed database is told within seconds, however long it is away, and found again soon', async () => {
-  await tryMany();
-  await server.stop();
+test.concurrent('a killed database is told within seconds, however long it is away, and found again soon', async (context) => {
+  const outage = await newOutage(context);
+  const { store } = outage;
+  await tryMany(store);
+  await outage.stop();
   // Often enough for the driver's pauses to grow as far as they go.
   for (let round = 0; round < 4; round += 1) {
-    const { outcomes, longestMs } = await tryMany();
+    const { outcomes, longestMs } = await tryMany(store);
     expectUnavailable(outcomes);
     expect(longestMs).toBeLessThan(3500);
   }
   await expect(store.ping()).rejects.toThrow('The database does not answer');
-  const app = httpServer();
+  const app = httpServer(store);
   const answer = await app.inject('/count');
   expect(answer.statusCode).toBe(503);
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
-  server = await start();
-  expect(await msUntilItAnswers()).toBeLessThan(2500);
+  await outage.start();
+  expect(await msUntilItAnswers(store)).toBeLessThan(2500);
 });
 
-test('a database that hangs is told within seconds, and nothing given up is done later', async () => {
-  await tryMany();
+test.concurrent('a database that hangs is told within seconds, and nothing given up is done later', async (context) => {
+  const outage = await newOutage(context);
+  const { store } = outage;
+  await tryMany(store);
   let isDone = false;
-  signalAll('SIGSTOP');
+  outage.signalAll('SIGSTOP');
   try {
     const late = store.system('worker', async () => {
       isDone = true;
     });
     const [{ outcomes, longestMs }, given] = await Promise.all([
-      tryMany(),
+      tryMany(store),
       late.catch((error: unknown) => error),
     ]);
     expectUnavailable([...outcomes, given]);
     expect(longestMs).toBeLessThan(4000);
   } finally {
-    signalAll('SIGCONT');
+    outage.signalAll('SIGCONT');
   }
-  expect(await msUntilItAnswers()).toBeLessThan(2500);
+  expect(await msUntilItAnswers(store)).toBeLessThan(2500);
   expect(isDone).toBe(false);
 });
 
-test('a statement and a commit that hang end in bounded time, and the database is found again', async () => {
-  const hanging = await openStore({ url: server.url, name: 'hanging', statementSecondsMax: 1 });
-  onTestFinished(() => hanging.close());
+test.concurrent('a statement and a commit that hang end in bounded time, and the database is found again', async (context) => {
+  const outage = await newOutage(context);
+  const hanging = await openStore({ url: outage.url(), name: 'hanging', statementSecondsMax: 1 });
+  context.onTestFinished(() => hanging.close());
   const frozen = Promise.withResolvers<void>();
   const begun = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const work = (n: number, isAsking: boolean) =>
@@ -138,7 +174,7 @@ test('a statement and a commit that hang end in bounded time, and the database i
     one.catch((error: unknown) => error),
   );
   await Promise.all(begun.map(({ promise }) => promise));
-  signalAll('SIGSTOP');
+  outage.signalAll('SIGSTOP');
   const startMs = systemClock.monotonicMs();
   try {
     frozen.resolve();
@@ -146,7 +182,7 @@ test('a statement and a commit that hang end in bounded time, and the database i
     // The server's own limit, and the 5 s after which it counts as hanging.
     expect(systemClock.monotonicMs() - startMs).toBeLessThan(8000);
   } finally {
-    signalAll('SIGCONT');
+    outage.signalAll('SIGCONT');
   }
   await hanging.ping();
 });
