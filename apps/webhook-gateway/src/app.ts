@@ -6,6 +6,7 @@ import type { Health, Logger, Metrics } from '@pilotfish/runtime';
 import type { AppendedDelivery, Inbox, NewDelivery } from '@pilotfish/store';
 import { createBatcher } from './batcher.ts';
 import { createByteBudget } from './byte-budget.ts';
+import { createDoorbell } from './doorbell.ts';
 import type { HeldDelivery } from './handlers/receive-delivery.ts';
 import { createHookCache, type FindHook } from './hooks.ts';
 import { createGatewayMetrics } from './metrics.ts';
@@ -38,11 +39,15 @@ export interface GatewayLimits {
   readonly trustedProxies: readonly string[];
 }
 
-/** Two batches at work: one travels while the other is fsynced. */
+/**
+ * Two batches at work: one travels while the other is fsynced. At a lower load one after the other
+ * is as fast, and costs half as many commits.
+ */
 const batching = {
   batchItemsMax: 200,
   batchBytesMax: 8 * 1024 * 1024,
   inFlightMax: 2,
+  besideMin: 32,
   itemsMax: 5000,
   // Providers give up after ten seconds; an answer must come before.
   answerMsMax: 8000,
@@ -67,6 +72,8 @@ export function buildApp(deps: AppDeps): HttpServer {
     waiting: () => batches.waiting(),
   });
 
+  const ring = createDoorbell(() => deps.bus.ring(messages.deliveryReceived, {}, {}), clock);
+
   async function appendAndRing(
     batch: readonly NewDelivery[],
   ): Promise<readonly AppendedDelivery[]> {
@@ -74,7 +81,7 @@ export function buildApp(deps: AppDeps): HttpServer {
     const stored = await inbox.append(batch);
     metrics.appendSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
     metrics.batchDeliveries.observe(batch.length);
-    deps.bus.ring(messages.deliveryReceived, {}, {});
+    ring();
     return stored;
   }
 

@@ -7,6 +7,7 @@ const limits = {
   batchItemsMax: 5,
   batchBytesMax: 100,
   inFlightMax: 2,
+  besideMin: 1,
   itemsMax: 100,
   answerMsMax: 60_000,
   ownerOf: () => '',
@@ -40,6 +41,30 @@ test('the first item leaves at once, the next ones gather while both places are 
   await settle();
   for (const { finish } of runs) finish();
   expect(await Promise.all(results)).toContain('stored 8');
+  await batcher.idle();
+});
+
+test('beside a batch at work another one begins only when enough wait for it, or when it is slow', async () => {
+  const { run, runs } = controlled();
+  const clock = { ...systemClock, sleep: () => looked.promise };
+  let looked = Promise.withResolvers<void>();
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...limits, besideMin: 3, clock });
+  const results = [1, 2, 3].map((item) => batcher.add(item));
+  expect(runs.map(({ batch }) => batch)).toEqual([[1]]);
+  results.push(batcher.add(4));
+  expect(runs.map(({ batch }) => batch)).toEqual([[1], [2, 3, 4]]);
+  for (const { finish } of runs) finish();
+  await Promise.all(results);
+  results.push(batcher.add(5), batcher.add(6));
+  expect(runs.slice(2).map(({ batch }) => batch)).toEqual([[5]]);
+  const look = looked;
+  looked = Promise.withResolvers();
+  look.resolve();
+  await settle();
+  expect(runs.slice(2).map(({ batch }) => batch)).toEqual([[5], [6]]);
+  for (const { finish } of runs) finish();
+  await Promise.all(results);
+  looked.resolve();
   await batcher.idle();
 });
 

@@ -6,6 +6,8 @@ export interface BatcherOptions<Item, Result> extends FairQueueOptions<Item> {
   readonly run: (batch: readonly Item[]) => Promise<readonly Result[]>;
   /** Batches at work side by side. */
   readonly inFlightMax: number;
+  /** Items that must wait before a batch begins beside another one; for a slow batch none must. */
+  readonly besideMin: number;
   /** How long an item may take from `add` to its answer. */
   readonly answerMsMax: number;
   readonly clock: Clock;
@@ -34,13 +36,14 @@ interface Entry<Item, Result> {
   reject(error: unknown): void;
 }
 
-/** How exactly `answerMsMax` is kept. */
+/** How exactly `answerMsMax` is kept, and after how long a batch may count as slow. */
 const lookEveryMs = 250;
 
 /**
- * Puts together what arrives at the same time. No timer: an item that finds a free place starts a
- * batch at once, and while all places are taken the next batch gathers. So a quiet service answers
- * as fast as it can, and a busy one makes batches as large as its load.
+ * Puts together what arrives at the same time. No timer: an item that finds nothing at work starts a
+ * batch at once, and while one is at work the next one gathers. So a quiet service answers as fast as
+ * it can, and a busy one makes batches as large as its load. A batch costs as much as several items:
+ * one beside another begins only when that many wait for it.
  */
 export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
@@ -56,12 +59,13 @@ export function createBatcher<Item, Result>(
   const running: (readonly Entry<Item, Result>[] | null)[] = Array(inFlightMax).fill(null);
   let isLooking = false;
 
-  const isIdle = () => queue.size() === 0 && running.every((batch) => batch === null);
+  const isResting = () => running.every((batch) => batch === null);
+  const isIdle = () => queue.size() === 0 && isResting();
 
-  function flush(): void {
+  function flush(besideMin = options.besideMin): void {
     for (;;) {
       const place = running.indexOf(null);
-      if (place === -1 || queue.size() === 0) return;
+      if (place === -1 || queue.size() < (isResting() ? 1 : besideMin)) return;
       const batch = queue.takeBatch();
       running[place] = batch;
       void runBatch(batch, options).then(() => {
@@ -82,6 +86,7 @@ export function createBatcher<Item, Result>(
       for (const batch of [...running, queue.waiting()]) {
         for (const entry of batch ?? []) answerLate(entry, addedBeforeMs);
       }
+      flush(1);
     }
     isLooking = false;
   }

@@ -52,6 +52,7 @@ const lookup = {
   batchItemsMax: 2,
   batchBytesMax: 1,
   inFlightMax: 1,
+  besideMin: 1,
   itemsMax: 4000,
   answerMsMax: 5000,
 };

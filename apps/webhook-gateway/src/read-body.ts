@@ -73,6 +73,7 @@ export function readBody(request: IncomingMessage, limits: BodyLimits): Promise<
 /** What is shorter, and not the first piece of its body, is copied next to what came before. */
 const shortBytes = 4096;
 const blockBytes = { first: 1024, max: 16 * 1024 };
+const nothing = Buffer.alloc(0);
 
 /**
  * What has arrived of a body. A sender may cut it into pieces of one byte, of which each would take
@@ -80,7 +81,7 @@ const blockBytes = { first: 1024, max: 16 * 1024 };
  */
 function createPieces() {
   const whole: Buffer[] = [];
-  let block = Buffer.alloc(0);
+  let block = nothing;
   let [start, end] = [0, 0];
   const closeCopied = () => {
     if (end > start) whole.push(block.subarray(start, end));
@@ -103,7 +104,7 @@ function createPieces() {
     },
     drop(): void {
       whole.length = 0;
-      block = Buffer.alloc(0);
+      block = nothing;
       [start, end] = [0, 0];
     },
     join(): Buffer {

@@ -36,7 +36,7 @@ export interface StoredLines {
 }
 
 /** Beyond it lines are counted only: at thousands a second they would cost more than the deliveries. */
-const linesPerSecondMax = 50;
+const linesPerSecondMax = 10;
 
 export function createStoredLines({
   clock,

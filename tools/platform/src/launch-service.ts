@@ -29,7 +29,7 @@ const memoryFlags = ['--max-semi-space-size=2'];
  * object, on more threads than this machine may have to spare (docs/adr/0006-the-path-of-a-delivery.md).
  */
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
-  'webhook-gateway': ['--max-semi-space-size=32', '--single-threaded-gc'],
+  'webhook-gateway': ['--max-semi-space-size=8', '--single-threaded-gc'],
 };
 
 /** What Node is started with, before the program. */
