@@ -52,8 +52,14 @@ test('what does not come is said after a quarter of a minute', async () => {
   expect(waitedMs).toBeGreaterThan(15_000);
 });
 
-test('what no waiting heals is said at once', async () => {
+test('what no waiting heals is said as soon as it is sure', async () => {
   const { outcome, waitedMs } = await waitOn([[connecting], [refused]]);
   expect(outcome).toContain('does not let core-api in');
-  expect(waitedMs).toBe(50);
+  expect(waitedMs).toBe(3_050);
+});
+
+test('a refusal that passes ends no start', async () => {
+  const refusals = Array.from({ length: 59 }, () => [refused]);
+  const waited = await waitOn([...refusals, [connecting], ...refusals, []]);
+  expect(waited).toEqual({ outcome: undefined, waitedMs: 119 * 50 });
 });

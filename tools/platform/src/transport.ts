@@ -9,6 +9,11 @@ interface Missing {
 
 /** From core-api's first dial to its streams it takes a fraction of a second. */
 const transportMsMax = 15_000;
+/**
+ * A refusal counts from then on. Where two copies make the same stream at the same moment, JetStream
+ * counts its room twice, and refuses one of them for an instant.
+ */
+const refusalMsMin = 3_000;
 const answerMsMax = 5_000;
 
 export interface TransportOptions {
@@ -23,18 +28,23 @@ export interface TransportOptions {
 /**
  * Waits until core-api has its connection to NATS and its streams. It is ready without them, because
  * what is wanted waits in Postgres; but nothing would ever be deployed, and a start is the moment to
- * say why. What no waiting heals, for example the keys of another home, is said at once.
+ * say why. What no waiting heals, for example the keys of another home, is said much earlier than what may come.
  *
  * @throws Fault `unavailable` in one sentence with what core-api says is missing
  */
 export async function awaitTransport(options: TransportOptions): Promise<void> {
   const { urls, ownUrl, clock, signal } = options;
-  const giveUpMs = clock.monotonicMs() + transportMsMax;
+  const startedMs = clock.monotonicMs();
+  let refusedMs: number | null = null;
   for (;;) {
-    const [missing] = (await Promise.all(urls.map(readMissing))).flat();
-    if (missing === undefined) return;
-    if (missing.isLasting || clock.monotonicMs() > giveUpMs) {
-      throw new Fault('unavailable', describeMissing(missing, ownUrl));
+    const missing = (await Promise.all(urls.map(readMissing))).flat();
+    const first = missing.find(({ isLasting }) => isLasting) ?? missing[0];
+    if (first === undefined) return;
+    const nowMs = clock.monotonicMs();
+    refusedMs = first.isLasting ? (refusedMs ?? nowMs) : null;
+    const isRefused = refusedMs !== null && nowMs - refusedMs >= refusalMsMin;
+    if (isRefused || nowMs - startedMs > transportMsMax) {
+      throw new Fault('unavailable', describeMissing(first, ownUrl));
     }
     await clock.sleep(50, signal);
   }
