@@ -8,6 +8,7 @@ const limits = {
   batchBytesMax: 100,
   inFlightMax: 2,
   besideMin: 1,
+  gatherMs: 0,
   itemsMax: 100,
   answerMsMax: 60_000,
   ownerOf: () => '',
@@ -65,6 +66,40 @@ test('beside a batch at work another one begins only when enough wait for it, or
   for (const { finish } of runs) finish();
   await Promise.all(results);
   looked.resolve();
+  await batcher.idle();
+});
+
+test('few items gather for a moment after the start of a batch, enough of them do not', async () => {
+  const { run, runs } = controlled();
+  let nowMs = 1000;
+  let paused = Promise.withResolvers<void>();
+  const clock = { ...systemClock, monotonicMs: () => nowMs, sleep: () => paused.promise };
+  const gathering = { ...limits, besideMin: 3, gatherMs: 5, clock };
+  const batcher = createBatcher({ run, bytesOf: () => 1, ...gathering });
+  const batches = () => runs.map(({ batch }) => batch);
+  const results = [batcher.add(1)];
+  runs[0]!.finish();
+  await results[0];
+  nowMs += 2;
+  results.push(batcher.add(2), batcher.add(3));
+  expect(batches()).toEqual([[1]]);
+  nowMs += 3;
+  paused.resolve();
+  paused = Promise.withResolvers();
+  await settle();
+  expect(batches()).toEqual([[1], [2, 3]]);
+  runs[1]!.finish();
+  await Promise.all(results);
+  results.push(...[4, 5, 6].map((item) => batcher.add(item)));
+  expect(batches()).toEqual([[1], [2, 3], [4, 5, 6]]);
+  runs[2]!.finish();
+  await Promise.all(results);
+  nowMs += 5;
+  results.push(batcher.add(7));
+  expect(batches()).toEqual([[1], [2, 3], [4, 5, 6], [7]]);
+  runs[3]!.finish();
+  await Promise.all(results);
+  paused.resolve();
   await batcher.idle();
 });
 

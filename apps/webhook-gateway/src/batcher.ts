@@ -8,6 +8,8 @@ export interface BatcherOptions<Item, Result> extends FairQueueOptions<Item> {
   readonly inFlightMax: number;
   /** Items that must wait before a batch begins beside another one; for a slow batch none must. */
   readonly besideMin: number;
+  /** Milliseconds from one batch to the next for which fewer gather; who comes later need not wait. */
+  readonly gatherMs: number;
   /** How long an item may take from `add` to its answer. */
   readonly answerMsMax: number;
   readonly clock: Clock;
@@ -40,10 +42,10 @@ interface Entry<Item, Result> {
 const lookEveryMs = 250;
 
 /**
- * Puts together what arrives at the same time. No timer: an item that finds nothing at work starts a
- * batch at once, and while one is at work the next one gathers. So a quiet service answers as fast as
- * it can, and a busy one makes batches as large as its load. A batch costs as much as several items:
- * one beside another begins only when that many wait for it.
+ * Puts together what arrives at the same time. An item that finds the service quiet starts a batch at
+ * once; while one is at work, and for a moment after its start, the next one gathers. So a quiet
+ * service answers as fast as it can, and a busy one makes batches as large as its load. A batch costs
+ * as much as several items: so many make one at once, even beside another.
  */
 export function createBatcher<Item, Result>(
   options: BatcherOptions<Item, Result>,
@@ -59,13 +61,16 @@ export function createBatcher<Item, Result>(
   const running: (readonly Entry<Item, Result>[] | null)[] = Array(inFlightMax).fill(null);
   let isLooking = false;
 
+  const gathering = createGathering(options, () => flush());
   const isResting = () => running.every((batch) => batch === null);
   const isIdle = () => queue.size() === 0 && isResting();
 
   function flush(besideMin = options.besideMin): void {
     for (;;) {
       const place = running.indexOf(null);
-      if (place === -1 || queue.size() < (isResting() ? 1 : besideMin)) return;
+      if (place === -1 || queue.size() === 0) return;
+      if (queue.size() < besideMin && !(isResting() && gathering.isOver())) return;
+      gathering.begin();
       const batch = queue.takeBatch();
       running[place] = batch;
       void runBatch(batch, options).then(() => {
@@ -108,6 +113,34 @@ export function createBatcher<Item, Result>(
     idle() {
       if (isIdle()) return Promise.resolve();
       return new Promise((resolve) => idleListeners.push(resolve));
+    },
+  };
+}
+
+/** The moment after the start of a batch in which few items do not make another one. */
+function createGathering(
+  { clock, gatherMs }: Pick<BatcherOptions<never, never>, 'clock' | 'gatherMs'>,
+  onOver: () => void,
+) {
+  let startedMs = -Infinity;
+  let isWatched = false;
+
+  async function watch(leftMs: number): Promise<void> {
+    isWatched = true;
+    await clock.sleep(Math.ceil(leftMs));
+    isWatched = false;
+    onOver();
+  }
+
+  return {
+    begin(): void {
+      startedMs = clock.monotonicMs();
+    },
+    /** Who is told that it is not is told again, by `onOver`, when it is. */
+    isOver(): boolean {
+      const leftMs = startedMs + gatherMs - clock.monotonicMs();
+      if (leftMs > 0 && !isWatched) void watch(leftMs);
+      return leftMs <= 0;
     },
   };
 }

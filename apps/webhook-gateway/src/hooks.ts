@@ -53,6 +53,7 @@ const lookup = {
   batchBytesMax: 1,
   inFlightMax: 1,
   besideMin: 1,
+  gatherMs: 0,
   itemsMax: 4000,
   answerMsMax: 5000,
 };

@@ -107,23 +107,17 @@ const triesMax = 3;
 
 function createInbox(connections: InboxConnections, makeId: () => DeliveryId): Inbox {
   async function append(batch: readonly NewDelivery[]): Promise<readonly AppendedDelivery[]> {
-    const rows = new Map<string, InboxRow>();
-    const keys = batch.map((delivery) => {
-      const key = keyOf(delivery);
-      if (!rows.has(key)) rows.set(key, { ...delivery, id: makeId() });
-      return key;
-    });
-    const sorted = [...rows.keys()].sort().map((key) => rows.get(key) as InboxRow);
-    const isAllNew = (await insertRows(connections, sorted)) === batch.length;
-    const stored = isAllNew ? null : await selectIds(connections, sorted);
-    const seen = new Set<string>();
-    return keys.map((key) => {
-      const own = rows.get(key)?.id;
-      const id = stored === null ? own : stored.get(key);
+    const rows = batch.map((delivery) => ({ id: makeId(), key: keyOf(delivery), delivery }));
+    // Sorting keeps the order of equals: of those with the same key the first one is stored.
+    const sorted = [...rows].sort(byKey);
+    const distinct = sorted.filter(({ key }, at) => key !== sorted[at - 1]?.key);
+    const newCount = await insertRows(connections, distinct);
+    if (newCount === batch.length) return rows.map(({ id }) => ({ id, isNew: true }));
+    const stored = await selectIds(connections, distinct);
+    return rows.map((row) => {
+      const id = stored.get(row.key);
       if (id === undefined) throw new VanishedDelivery();
-      const isNew = id === own && !seen.has(key);
-      seen.add(key);
-      return { id, isNew };
+      return { id, isNew: id === row.id };
     });
   }
 
@@ -170,6 +164,11 @@ function createInbox(connections: InboxConnections, makeId: () => DeliveryId): I
     },
     close: () => connections.close(),
   };
+}
+
+function byKey(one: InboxRow, other: InboxRow): number {
+  if (one.key === other.key) return 0;
+  return one.key < other.key ? -1 : 1;
 }
 
 /** A repeat whose first one expired between the two questions: it is a new delivery by now. */

@@ -5,7 +5,12 @@ import { bytea, text, timestamptz, uuid } from './bind-message.ts';
 import type { InboxConnections } from './connections.ts';
 
 /** A delivery with the id under which it is stored, unless it is a repeat. */
-export type InboxRow = NewDelivery & { readonly id: DeliveryId };
+export interface InboxRow {
+  readonly id: DeliveryId;
+  /** What makes it the same delivery; see `keyOf`. */
+  readonly key: string;
+  readonly delivery: NewDelivery;
+}
 
 /**
  * The deliveries that are new with their payloads, and how many they are; one statement, so one
@@ -43,8 +48,8 @@ const selectStored = {
 } as const;
 
 /** What makes it the same delivery. */
-export function keyOf(row: Pick<NewDelivery, 'incomingWebhookId' | 'providerDeliveryId'>): string {
-  return `${row.incomingWebhookId}/${row.providerDeliveryId}`;
+export function keyOf({ incomingWebhookId, providerDeliveryId }: NewDelivery): string {
+  return `${incomingWebhookId}/${providerDeliveryId}`;
 }
 
 /**
@@ -59,14 +64,14 @@ export async function insertRows(
 ): Promise<number> {
   const [row] = await connections.execute(insertNew, (parameters) => {
     parameters.array(uuid, rows, ({ id }) => id);
-    parameters.array(uuid, rows, ({ organizationId }) => organizationId);
-    parameters.array(uuid, rows, ({ incomingWebhookId }) => incomingWebhookId);
-    parameters.array(text, rows, ({ providerDeliveryId }) => providerDeliveryId);
-    parameters.array(text, rows, ({ event }) => event);
-    parameters.array(timestamptz, rows, ({ receivedAt }) => receivedAt.epochMilliseconds);
-    parameters.array(text, rows, ({ trace }) => trace ?? null);
-    parameters.array(text, rows, ({ headers }) => JSON.stringify(headers));
-    parameters.array(bytea, rows, ({ body }) => body);
+    parameters.array(uuid, rows, ({ delivery }) => delivery.organizationId);
+    parameters.array(uuid, rows, ({ delivery }) => delivery.incomingWebhookId);
+    parameters.array(text, rows, ({ delivery }) => delivery.providerDeliveryId);
+    parameters.array(text, rows, ({ delivery }) => delivery.event);
+    parameters.array(timestamptz, rows, ({ delivery }) => delivery.receivedAt.epochMilliseconds);
+    parameters.array(text, rows, ({ delivery }) => delivery.trace ?? null);
+    parameters.array(text, rows, ({ delivery }) => JSON.stringify(delivery.headers));
+    parameters.array(bytea, rows, ({ delivery }) => delivery.body);
   });
   return Number(row?.[0]);
 }
@@ -80,8 +85,8 @@ export async function selectIds(
   rows: readonly InboxRow[],
 ): Promise<ReadonlyMap<string, DeliveryId>> {
   const found = await connections.execute(selectStored, (parameters) => {
-    parameters.array(uuid, rows, ({ incomingWebhookId }) => incomingWebhookId);
-    parameters.array(text, rows, ({ providerDeliveryId }) => providerDeliveryId);
+    parameters.array(uuid, rows, ({ delivery }) => delivery.incomingWebhookId);
+    parameters.array(text, rows, ({ delivery }) => delivery.providerDeliveryId);
   });
   return new Map(found.map(([id, hook, key]) => [`${hook}/${key}`, id as DeliveryId]));
 }

@@ -81,6 +81,11 @@ function rateFigures(ours: readonly Leg[], of: (part: string) => readonly Leg[])
     ),
     ...pushFigures(of('dispatch')),
     figure('cores_at_3000', '', cores, { max: 0.65, aim: 0.5 }),
+    figure(
+      'cores_of_a_at_3000',
+      '',
+      of('a3000').map((leg) => leg.storeCores),
+    ),
   ];
 }
 

@@ -32,16 +32,18 @@ export const parts = [
   'mix',
   'half',
   '3000',
+  'a3000',
   'dispatch',
 ] as const;
 type PartName = (typeof parts)[number];
 
-const quickParts: readonly PartName[] = ['a', '3000', 'half'];
+const quickParts: readonly PartName[] = ['a', '3000', 'a3000', 'half'];
 const roundsMax = 3;
 
 const starters: Readonly<Partial<Record<PartName, (stage: Stage) => Promise<Contestant>>>> = {
   generator: startNull,
   a: startBare,
+  a3000: startBare,
   b: (stage) => startPublishing(stage, 'B'),
   i: (stage) => startPublishing(stage, 'I'),
   c: startInserting,
@@ -78,7 +80,7 @@ export async function race(context: Race): Promise<readonly Figure[]> {
   const measure = measureWith(context);
   say('warming up');
   for (const one of [ours, ...running.values()]) {
-    await measure(one, '7k', { seconds: quick ? 2 : 3 });
+    await measure(one, '7k', { seconds: quick ? 2 : 10 });
   }
   const series = startSeries(say, quick);
   const legs: Legs = { ours: [], pairs: { a: [], b: [], i: [], c: [] }, others: new Map() };
@@ -124,6 +126,7 @@ async function runPart(part: PartName, context: PartContext): Promise<readonly L
   if (part === 'dispatch') return [await dispatch(context)];
   if (other === undefined) throw new Error(`${part} does not run`);
   if (part === 'generator' || part === 'two') return [await measure(other, '7k')];
+  if (part === 'a3000') return [await measure(other, '7k', { rate: 3000 })];
   const first = await measure(oursFirst ? ours : other, '7k');
   const second = await measure(oursFirst ? other : ours, '7k');
   return oursFirst ? [second, first] : [first, second];
