@@ -5,12 +5,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildServer } from '@pilotfish/http';
-import { Fault, systemClock } from '@pilotfish/kernel';
+import {
+  Fault,
+  type IncomingWebhookId,
+  newId,
+  type OrganizationId,
+  systemClock,
+} from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { findFreePorts, type RunningPostgres, startPostgres } from '@pilotfish/servers';
 import { until } from '@pilotfish/testing/real-process';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
-import { migrate, openStore, type Store, tables } from '../src/index.ts';
+import {
+  migrate,
+  type NewDelivery,
+  openInbox,
+  openStore,
+  type Store,
+  tables,
+} from '../src/index.ts';
 
 /** Each test has one of its own, so that they wait side by side. */
 interface Outage {
@@ -186,3 +199,32 @@ test.concurrent('a statement and a commit that hang end in bounded time, and the
   }
   await hanging.ping();
 });
+
+test.concurrent('a batch and a question of the inbox that hang end in bounded time, and the database is found again', async (context) => {
+  const outage = await newOutage(context);
+  const inbox = await openInbox({ url: outage.url(), name: 'inbox', statementSecondsMax: 1 });
+  context.onTestFinished(() => inbox.close());
+  await Promise.all([inbox.ping(), inbox.ping()]);
+  outage.signalAll('SIGSTOP');
+  const startMs = systemClock.monotonicMs();
+  try {
+    const asked = [inbox.append([newDelivery()]), inbox.ping()];
+    expectUnavailable(await Promise.all(asked.map((one) => one.catch((error: unknown) => error))));
+    expect(systemClock.monotonicMs() - startMs).toBeLessThan(8000);
+  } finally {
+    outage.signalAll('SIGCONT');
+  }
+  await inbox.ping();
+});
+
+function newDelivery(): NewDelivery {
+  return {
+    incomingWebhookId: newId<IncomingWebhookId>(),
+    organizationId: newId<OrganizationId>(),
+    providerDeliveryId: 'one',
+    event: 'push',
+    receivedAt: systemClock.now(),
+    headers: {},
+    body: Buffer.from('{}'),
+  };
+}
