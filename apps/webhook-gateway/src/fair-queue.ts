@@ -55,7 +55,7 @@ export function createFairQueue<Item>(options: FairQueueOptions<Item>): FairQueu
       const owner = ownerOf(item);
       const lane = lanes.get(owner) ?? { owner, items: [], taken: 0 };
       const isFirst = lane.items.length === 0;
-      const share = itemsMax / (line.length + (isFirst ? 2 : 1));
+      const share = itemsMax / (line.length + 1);
       const held = lane.items.length;
       if (held >= ownerItemsMin && (held >= share || size >= itemsMax)) {
         throw new Fault('overloaded', 'Too many deliveries at once');
