@@ -2,10 +2,7 @@
  * The connections of the inbox. The driver of the rest of the store sends every parameter as text;
  * this one sends a Buffer as it is, which is all that it is here for.
  */
-import { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { Fault } from '@pilotfish/kernel';
-import pg from 'pg';
 import type { Sql } from 'postgres';
 import {
   answerMsMax,
@@ -14,6 +11,7 @@ import {
   statementMsMax,
 } from '../open-store.ts';
 import type { BindMessage } from './bind-message.ts';
+import { createClients } from './clients.ts';
 import { type AnswerRow, executePrepared, type PreparedStatement } from './prepared-statement.ts';
 
 export interface InboxConnections {
@@ -58,64 +56,32 @@ export async function openInboxConnections(
     statement_timeout: String(statementMsMax(options)),
     ...(role === null ? {} : { role }),
   };
-  const pool = new pg.Pool({
-    host: host[0],
-    port: port[0],
-    user,
-    database,
-    ...(password === null ? {} : { password }),
-    ssl: (await usesTls(sql)) ? tlsOptions(sql) : false,
-    application_name: options.name,
+  const clients = createClients({
+    config: {
+      ...(host[0] === undefined ? {} : { host: host[0] }),
+      ...(port[0] === undefined ? {} : { port: port[0] }),
+      user,
+      database,
+      ...(password === null ? {} : { password }),
+      ssl: (await usesTls(sql)) ? tlsOptions(sql) : false,
+      application_name: options.name,
+      keepAlive: true,
+      options: Object.entries(settings)
+        .map(([name, value]) => `-c ${name}=${value}`)
+        .join(' '),
+    },
     max: options.max ?? 5,
-    connectionTimeoutMillis: connectSecondsMax * 1000,
-    keepAlive: true,
-    options: Object.entries(settings)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(' '),
-  } as pg.PoolConfig);
-  // A connection that breaks is told to whoever uses it, or dropped; the next one is new.
-  pool.on('error', () => undefined);
-  pool.on('connect', (client) => {
-    client.on('error', () => undefined);
-    watchSilence(client, answerMsMax(options));
+    waitMsMax: connectSecondsMax * 1000,
+    workMsMax: answerMsMax(options),
   });
   return {
-    async execute(statement, bind) {
-      const client = await pool.connect().catch(throwFault);
-      try {
-        const rows = await executePrepared(client, statement, bind);
-        client.release();
-        return rows;
-      } catch (thrown) {
-        client.release(true);
-        return throwFault(thrown);
-      }
-    },
+    execute: (statement, bind) => clients.use((client) => executePrepared(client, statement, bind)),
     async query<Row>(text: string, values: readonly string[]) {
-      const { rows } = await pool.query({ text, values: [...values] }).catch(throwFault);
+      const { rows } = await clients.use((client) => client.query({ text, values: [...values] }));
       return rows as Row[];
     },
-    close: () => pool.end(),
+    close: () => clients.close(),
   };
-}
-
-/**
- * Ends a connection from which nothing comes for so long; the pool closes one without work earlier.
- * The driver's own limit, `query_timeout`, is a timer per question, and such timers keep one another
- * alive in V8's old generation, with the batches that they were for: collecting garbage then cost
- * more than writing to the database (docs/adr/0006-the-path-of-a-delivery.md).
- */
-function watchSilence(client: pg.PoolClient, silentMsMax: number): void {
-  const { stream } = client.connection;
-  if (!(stream instanceof Socket)) return;
-  stream.setTimeout(silentMsMax, () => stream.destroy(new Error('it was silent for too long')));
-}
-
-/** This driver's own errors, of a connection that broke or does not answer, have no code. */
-function throwFault(thrown: unknown): never {
-  if (!(thrown instanceof Error) || thrown.constructor !== Error || 'code' in thrown) throw thrown;
-  const internal = thrown.message;
-  throw new Fault('unavailable', 'The database does not answer', { internal, cause: thrown });
 }
 
 async function passwordOf(

@@ -35,7 +35,7 @@ export type AnswerRow = readonly string[];
  * @throws the database's error, or what broke the connection
  */
 export function executePrepared(
-  client: pg.PoolClient,
+  client: pg.Client,
   statement: PreparedStatement,
   bind: (message: BindMessage) => void,
 ): Promise<readonly AnswerRow[]> {

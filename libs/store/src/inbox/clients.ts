@@ -1,0 +1,181 @@
+/**
+ * A few connections that stay open. Not the driver's own pool, which sets and clears two timers for
+ * each use: in some processes, by chance, they kept one another alive in V8's old generation, with
+ * the batches that they were for, and collecting garbage cost half of the gateway's time
+ * (docs/adr/0006-the-path-of-a-delivery.md). It also closes what was idle for ten seconds, so that
+ * the first delivery after a quiet time waits for a new connection.
+ */
+import { type Clock, Fault, systemClock } from '@pilotfish/kernel';
+import pg from 'pg';
+
+export interface Clients {
+  /**
+   * Lends a connection to one piece of work. One whose work failed or took too long is closed, since
+   * what state it is in is not known.
+   *
+   * @throws Fault `unavailable` where none is free or made in time, or the work took too long; the
+   * driver's error where the database refuses, and what `work` throws
+   */
+  use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
+  /** Waits for the work under way. */
+  close(): Promise<void>;
+}
+
+export interface ClientsOptions {
+  readonly config: pg.ClientConfig;
+  /** Connections at most. */
+  readonly max: number;
+  /** How long work may wait for one, and how long making one may take. */
+  readonly waitMsMax: number;
+  /** How long work may take, to the next look: there is one in each quarter of that, or second. */
+  readonly workMsMax: number;
+}
+
+/** An open connection. */
+interface Member {
+  readonly client: pg.Client;
+  /** Since when it is lent; null where it is idle. */
+  lentMs: number | null;
+}
+
+interface Waiting {
+  resolve(member: Member): void;
+  reject(thrown: unknown): void;
+}
+
+export function createClients(options: ClientsOptions): Clients {
+  const { config, max, waitMsMax } = options;
+  const clock = systemClock;
+  const open = new Set<Member>();
+  /** The one that was used last is used next: its part of the database's memory is warm. */
+  const idle: Member[] = [];
+  const line: Waiting[] = [];
+  const watch = createWatch(open, options, clock);
+  const closed = Promise.withResolvers<void>();
+  let isClosing = false;
+
+  async function make(): Promise<Member> {
+    const client = new pg.Client({ ...config, connectionTimeoutMillis: waitMsMax });
+    const member: Member = { client, lentMs: null };
+    open.add(member);
+    // What breaks it is told to its work; while it is idle nobody needs to know.
+    client.on('error', () => undefined);
+    client.on('end', () => forget(member));
+    try {
+      await client.connect();
+      return member;
+    } catch (thrown) {
+      forget(member);
+      throw thrown;
+    }
+  }
+
+  function forget(member: Member): void {
+    if (!open.delete(member)) return;
+    const at = idle.indexOf(member);
+    if (at !== -1) idle.splice(at, 1);
+    // Its place is the next one's.
+    const next = line.shift();
+    if (next !== undefined) make().then(next.resolve, next.reject);
+    if (isClosing && open.size === 0) closed.resolve();
+  }
+
+  async function wait(): Promise<Member> {
+    const { promise, resolve, reject } = Promise.withResolvers<Member>();
+    const waiting = { resolve, reject };
+    line.push(waiting);
+    void clock.sleep(waitMsMax).then(() => {
+      const at = line.indexOf(waiting);
+      if (at === -1) return;
+      line.splice(at, 1);
+      reject(new Error(`all ${max} connections are busy`));
+    });
+    return await promise;
+  }
+
+  async function take(): Promise<Member> {
+    if (isClosing) throw new Error('the connections are closed');
+    return idle.pop() ?? (await (open.size < max ? make() : wait()));
+  }
+
+  function giveBack(member: Member): void {
+    member.lentMs = null;
+    if (!open.has(member)) return;
+    const next = line.shift();
+    if (next !== undefined) next.resolve(member);
+    else if (isClosing) end(member);
+    else idle.push(member);
+  }
+
+  function end(member: Member): void {
+    const over = () => forget(member);
+    void member.client.end().then(over, over);
+  }
+
+  return {
+    async use(work) {
+      const member = await take().catch(throwFault);
+      member.lentMs = clock.monotonicMs();
+      watch.begin();
+      try {
+        const result = await work(member.client);
+        giveBack(member);
+        return result;
+      } catch (thrown) {
+        end(member);
+        return throwFault(thrown);
+      }
+    },
+    async close() {
+      isClosing = true;
+      if (open.size === 0) closed.resolve();
+      for (const member of idle.splice(0)) end(member);
+      await closed.promise;
+      watch.end();
+    },
+  };
+}
+
+const lookMsMax = 1000;
+
+/**
+ * One look for all, while something is lent. The driver's own limit, `query_timeout`, is a timer per
+ * question.
+ */
+function createWatch(
+  open: ReadonlySet<Member>,
+  { workMsMax }: Pick<ClientsOptions, 'workMsMax'>,
+  clock: Clock,
+): { begin(): void; end(): void } {
+  const over = new AbortController();
+  let isLooking = false;
+
+  async function look(): Promise<void> {
+    while ([...open].some(({ lentMs }) => lentMs !== null)) {
+      await clock.sleep(Math.min(workMsMax / 4, lookMsMax), over.signal);
+      const tooLongMs = clock.monotonicMs() - workMsMax;
+      for (const { client, lentMs } of open) {
+        if (lentMs === null || lentMs > tooLongMs) continue;
+        client.connection.stream.destroy(new Error('it was silent for too long'));
+      }
+    }
+    isLooking = false;
+  }
+
+  return {
+    begin() {
+      if (isLooking) return;
+      isLooking = true;
+      // Ends early where the connections are closed.
+      look().catch(() => undefined);
+    },
+    end: () => over.abort(),
+  };
+}
+
+/** This driver's own errors, of a connection that broke or does not answer, have no code. */
+function throwFault(thrown: unknown): never {
+  if (!(thrown instanceof Error) || thrown.constructor !== Error || 'code' in thrown) throw thrown;
+  const internal = thrown.message;
+  throw new Fault('unavailable', 'The database does not answer', { internal, cause: thrown });
+}
