@@ -44,6 +44,25 @@ test('a body becomes large by all of its pieces, and what was given back takes n
   expect(budget.usedBytes()).toBe(75 * mebibyte);
 });
 
+test('however many owners came and went, what one holds counts', () => {
+  const budget = createByteBudget(10 * mebibyte);
+  const held = budget.reserve('first');
+  held.grow(3 * mebibyte);
+  for (let n = 0; n < 5000; n += 1) {
+    const one = budget.reserve(`owner ${n}`);
+    one.grow(1);
+    one.release();
+  }
+  for (let n = 0; n < 1500; n += 1) budget.reserve(`open ${n}`);
+  // One of the owner's two is given back while the other one is open.
+  const other = budget.reserve('first');
+  other.grow(mebibyte);
+  held.release();
+  expect(budget.hasRoomFor('first', 4 * mebibyte + 1)).toBe(false);
+  expect(() => budget.reserve('first').grow(4 * mebibyte)).not.toThrow();
+  expect(budget.hasRoomFor('first', 1)).toBe(false);
+});
+
 test('what was reserved is given back once, whatever happened in between', () => {
   const steps = fc.array(
     fc.record({

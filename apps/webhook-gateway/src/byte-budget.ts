@@ -23,38 +23,58 @@ const largeBytes = 1024 * 1024;
 const largeShare = 0.75;
 /** Nor one sender all the others. */
 const ownerShare = 0.5;
+/** So few owners need not be forgotten: see `keptKeys` in rate-limit.ts. */
+const keptOwners = 1000;
+
+interface Held {
+  bytes: number;
+  /** Reservations that were not released. */
+  open: number;
+}
 
 /** Reserved as bytes arrive and not as announced: who announces much and sends nothing holds nothing. */
 export function createByteBudget(bytesMax: number): ByteBudget {
-  const held = new Map<string, number>();
+  const owners = new Map<string, Held>();
   let used = 0;
-  const roomFor = (owner: string, own: number, more: number) =>
+  const roomFor = (ownerBytes: number, own: number, more: number) =>
     used + more <= (own + more > largeBytes ? bytesMax * largeShare : bytesMax) &&
-    (held.get(owner) ?? 0) + more <= bytesMax * ownerShare;
+    ownerBytes + more <= bytesMax * ownerShare;
+
+  function openFor(owner: string): Held {
+    let held = owners.get(owner);
+    if (held === undefined) {
+      held = { bytes: 0, open: 0 };
+      owners.set(owner, held);
+    }
+    held.open += 1;
+    return held;
+  }
+
   return {
     reserve(owner) {
+      const held = openFor(owner);
       let own = 0;
       let released = false;
       return {
         grow(bytes) {
-          if (released || !roomFor(owner, own, bytes)) {
+          if (released || !roomFor(held.bytes, own, bytes)) {
             throw new Fault('overloaded', 'Too many deliveries at once');
           }
           own += bytes;
           used += bytes;
-          held.set(owner, (held.get(owner) ?? 0) + bytes);
+          held.bytes += bytes;
         },
         release() {
           if (released) return;
           released = true;
           used -= own;
-          const left = (held.get(owner) ?? 0) - own;
-          if (left > 0) held.set(owner, left);
-          else held.delete(owner);
+          held.bytes -= own;
+          held.open -= 1;
+          if (held.open === 0 && owners.size > keptOwners) owners.delete(owner);
         },
       };
     },
-    hasRoomFor: (owner, bytes) => roomFor(owner, 0, bytes),
+    hasRoomFor: (owner, bytes) => roomFor(owners.get(owner)?.bytes ?? 0, 0, bytes),
     usedBytes: () => used,
   };
 }

@@ -66,6 +66,37 @@ test('no batch is of more items than it may be', () => {
   expect([1, 2, 3, 4].map(() => queue.takeBatch().length)).toEqual([10, 10, 5, 0]);
 });
 
+test('also of thousands of owners each is served in each round', () => {
+  const queue = newQueue({ itemsMax: 100_000 });
+  for (let round = 0; round < 3; round += 1) {
+    for (let n = 0; n < 2500; n += 1) queue.push(item(`owner ${n}`, round));
+    const taken: string[] = [];
+    while (queue.size() > 0) taken.push(...queue.takeBatch().map(({ owner }) => owner));
+    expect(new Set(taken).size).toBe(2500);
+    expect(taken.length).toBe(2500);
+  }
+});
+
+test('what one owner may have waiting counts on beside thousands of others', () => {
+  const queue = newQueue({ itemsMax: 5000 });
+  for (let n = 0; n < 5; n += 1) queue.push(item('busy', n));
+  for (let n = 0; n < 2500; n += 1) queue.push(item(`owner ${n}`, 0));
+  const pushAll = () => {
+    let pushed = 0;
+    try {
+      for (;;) {
+        queue.push(item('busy', 0));
+        pushed += 1;
+      }
+    } catch {
+      return pushed;
+    }
+  };
+  const batch = queue.takeBatch();
+  expect(batch.filter(({ owner }) => owner === 'busy').length).toBe(1);
+  expect(pushAll()).toBe(8 - 4);
+});
+
 test('every item is taken once, in the order of its owner, within the limits of a batch', () => {
   const items = fc.array(
     fc.record({

@@ -23,6 +23,9 @@ export interface FairQueue<Item> {
 /** What every owner may have waiting, also where others have taken all the room there is. */
 const ownerItemsMin = 8;
 
+/** So few owners need not be forgotten when nothing of them waits: see `keptKeys` in rate-limit.ts. */
+const keptOwners = 1000;
+
 /** What of one owner waits; `taken` of them are in the batch that is being made. */
 interface Lane<Item> {
   readonly owner: string;
@@ -53,8 +56,8 @@ export function createFairQueue<Item>(options: FairQueueOptions<Item>): FairQueu
   return {
     push(item) {
       const owner = ownerOf(item);
-      const lane = lanes.get(owner) ?? { owner, items: [], taken: 0 };
-      const isFirst = lane.items.length === 0;
+      const known = lanes.get(owner);
+      const lane = known ?? { owner, items: [], taken: 0 };
       const share = itemsMax / (line.length + 1);
       const held = lane.items.length;
       if (held >= ownerItemsMin && (held >= share || size >= itemsMax)) {
@@ -62,16 +65,16 @@ export function createFairQueue<Item>(options: FairQueueOptions<Item>): FairQueu
       }
       lane.items.push(item);
       size += 1;
-      if (!isFirst) return;
-      lanes.set(owner, lane);
+      if (held > 0) return;
       line.push(lane);
+      if (known === undefined) lanes.set(owner, lane);
     },
     takeBatch() {
       const batch: Item[] = [];
       next = fill(batch, line, next, options);
       size -= batch.length;
       for (const { owner, items, taken } of line) {
-        if (taken === items.length) lanes.delete(owner);
+        if (taken === items.length && lanes.size > keptOwners) lanes.delete(owner);
       }
       next -= dropTaken(line, next);
       return batch;

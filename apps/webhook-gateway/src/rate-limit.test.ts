@@ -56,6 +56,19 @@ test('ever new keys do not make a busy one forget what it took', () => {
   expect(taken).toBeLessThanOrEqual(1);
 });
 
+test('a busy key beside a few others stays one bucket, also where each is full again at once', () => {
+  const { clock, turn } = handClock();
+  const limit = createRateLimit(clock, 10);
+  const takeAll = (key: string) => {
+    let taken = 0;
+    while (taken < 100 && limit.take(key)) taken += 1;
+    return taken;
+  };
+  for (let n = 0; n < 500; n += 1) takeAll(`key ${n}`);
+  turn(100);
+  for (let n = 0; n < 500; n += 1) expect(takeAll(`key ${n}`)).toBe(1);
+});
+
 test('more keys than are remembered make the oldest one forgotten', () => {
   const { clock } = handClock();
   const limit = createRateLimit(clock, 1);

@@ -9,8 +9,14 @@ export interface RateLimit {
 const burstSeconds = 2;
 /** Buckets that are remembered; who uses ever new keys must not be able to grow the memory. */
 const keysMax = 20_000;
+/** So few need not be forgotten: a Map that keys enter and leave all the time makes garbage that lasts. */
+const keptKeys = 1000;
 /** Full buckets that are looked for and forgotten when one is added. */
 const forgetMax = 4;
+
+interface Bucket {
+  fullAtMs: number;
+}
 
 /**
  * A token bucket per key. Of each only the instant is kept at which it will be full again, which is
@@ -22,12 +28,13 @@ export function createRateLimit(clock: Clock, perSecond: number): RateLimit {
   if (perSecond === 0) return { take: () => true };
   const tokenMs = 1000 / perSecond;
   const burstMs = burstSeconds * 1000;
-  const fullAtMs = new Map<string, number>();
+  const buckets = new Map<string, Bucket>();
 
   function makeRoom(nowMs: number): void {
     let looked = 0;
-    for (const [key, atMs] of fullAtMs) {
-      if (atMs <= nowMs || fullAtMs.size > keysMax) fullAtMs.delete(key);
+    for (const [key, { fullAtMs }] of buckets) {
+      if (buckets.size < keptKeys) return;
+      if (fullAtMs <= nowMs || buckets.size > keysMax) buckets.delete(key);
       looked += 1;
       if (looked === forgetMax) return;
     }
@@ -36,11 +43,15 @@ export function createRateLimit(clock: Clock, perSecond: number): RateLimit {
   return {
     take(key) {
       const nowMs = clock.monotonicMs();
-      const known = fullAtMs.get(key);
-      if (known === undefined) makeRoom(nowMs);
-      const atMs = Math.max(known ?? 0, nowMs) + tokenMs;
-      if (atMs - nowMs > burstMs) return false;
-      fullAtMs.set(key, atMs);
+      const known = buckets.get(key);
+      const fullAtMs = Math.max(known?.fullAtMs ?? 0, nowMs) + tokenMs;
+      if (fullAtMs - nowMs > burstMs) return false;
+      if (known !== undefined) {
+        known.fullAtMs = fullAtMs;
+        return true;
+      }
+      makeRoom(nowMs);
+      buckets.set(key, { fullAtMs });
       return true;
     },
   };

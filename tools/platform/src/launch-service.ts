@@ -26,10 +26,12 @@ const memoryFlags = ['--max-semi-space-size=2'];
 /**
  * Flags of one service, which beat those of all. A delivery lives in the webhook-gateway until its
  * batch is on disk: in a small young generation it is copied twice and then collected as an old
- * object, on more threads than this machine may have to spare (docs/adr/0006-the-path-of-a-delivery.md).
+ * object, on more threads than this machine may have to spare. Nor may V8 make it small while the
+ * service is idle: the next burst would be taken in a small one
+ * (docs/adr/0006-the-path-of-a-delivery.md).
  */
 const flagsOf: Readonly<Record<string, readonly string[]>> = {
-  'webhook-gateway': ['--max-semi-space-size=8', '--single-threaded-gc'],
+  'webhook-gateway': ['--min-semi-space-size=8', '--max-semi-space-size=8', '--single-threaded-gc'],
 };
 
 /** What Node is started with, before the program. */
