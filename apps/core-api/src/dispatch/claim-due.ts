@@ -35,6 +35,8 @@ export interface Claim {
   readonly followed: FollowedRepositories;
   /** False where nothing was due. */
   readonly hadWork: boolean;
+  /** True where it took so much that more is likely to wait. */
+  readonly isFull: boolean;
 }
 
 export interface Claimer {
@@ -86,7 +88,8 @@ export function createClaimer(deps: Pick<DispatchDeps, 'store' | 'clock' | 'metr
       for (const one of ended) if (one.due.isPending) deps.metrics.count(one.due, one.kind);
       const taken = ended.length + leased.length + (suspect === null ? 0 : 1);
       // One that began in the middle has not seen the organizations before.
-      return { leased, suspect, followed: building, hadWork: taken > 0 || begin !== null };
+      const hadWork = taken > 0 || begin !== null;
+      return { leased, suspect, followed: building, hadWork, isFull: taken >= claimMax / 2 };
     },
   };
 }

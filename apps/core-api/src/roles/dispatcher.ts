@@ -15,6 +15,7 @@ import type { DueDelivery } from '@pilotfish/store';
 import { answerGroup, type FollowedPush, release } from '../dispatch/answer-group.ts';
 import { createBranchLines } from '../dispatch/branch-lines.ts';
 import { createClaimer, type FollowedRepositories } from '../dispatch/claim-due.ts';
+import { createClaimPace } from '../dispatch/claim-pace.ts';
 import type { DispatchDeps } from '../dispatch/deps.ts';
 import { createDispatchMetrics } from '../dispatch/metrics.ts';
 import { createBodyReader, lineOf } from '../dispatch/read-bodies.ts';
@@ -83,6 +84,7 @@ export interface Dispatcher {
 export function createDispatcher(deps: DispatchDeps, onRoom: () => void): Dispatcher {
   const closing = new AbortController();
   const claimer = createClaimer(deps);
+  const pace = createClaimPace(deps.clock);
   const reader = createBodyReader(deps);
   let suspectInHand = false;
   const answer = async (group: readonly FollowedPush[]) => {
@@ -120,9 +122,12 @@ export function createDispatcher(deps: DispatchDeps, onRoom: () => void): Dispat
   }
 
   return {
-    async step() {
+    async step(signal) {
+      await pace.turn(signal);
+      if (signal.aborted) return false;
       const options = { takesSuspect: !suspectInHand, except: lines.full() };
-      const { leased, suspect, followed, hadWork } = await claimer.claim(options);
+      const { leased, suspect, followed, hadWork, isFull } = await claimer.claim(options);
+      if (isFull) pace.hurry();
       await reader.read(leased, followed, queue);
       if (suspect !== null) await handleSuspect(suspect, followed);
       return hadWork;
