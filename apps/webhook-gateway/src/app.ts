@@ -73,7 +73,7 @@ export function buildApp(deps: AppDeps): HttpServer {
     waiting: () => batches.waiting(),
   });
 
-  const ring = createDoorbell(() => deps.bus.ring(messages.deliveryReceived, {}, {}), clock);
+  const doorbell = createDoorbell(() => deps.bus.ring(messages.deliveryReceived, {}, {}), clock);
 
   async function appendAndRing(
     batch: readonly NewDelivery[],
@@ -82,7 +82,7 @@ export function buildApp(deps: AppDeps): HttpServer {
     const stored = await inbox.append(batch);
     metrics.appendSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
     metrics.batchDeliveries.observe(batch.length);
-    ring();
+    doorbell.ring();
     return stored;
   }
 
@@ -116,6 +116,7 @@ export function buildApp(deps: AppDeps): HttpServer {
   });
   app.addHook('onClose', async () => {
     await batches.idle();
+    doorbell.flush();
     await gate.close();
   });
   return app;

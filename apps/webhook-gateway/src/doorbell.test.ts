@@ -12,14 +12,14 @@ function bell() {
     sleep: () => new Promise((resolve) => pauses.push(resolve)),
   };
   let rings = 0;
-  const ring = createDoorbell(() => {
+  const { ring, flush } = createDoorbell(() => {
     rings += 1;
   }, clock);
   const pass = async () => {
     pauses.shift()?.();
     await settle();
   };
-  return { ring, pass, rings: () => rings };
+  return { ring, flush, pass, rings: () => rings };
 }
 
 test('the first ring is heard at once, those that follow soon together', async () => {
@@ -40,5 +40,20 @@ test('after a quiet time it is heard at once again', async () => {
   ring();
   await pass();
   ring();
+  expect(rings()).toBe(2);
+});
+
+test('who waits to be heard is heard when the gateway closes, once', async () => {
+  const { ring, flush, pass, rings } = bell();
+  flush();
+  expect(rings()).toBe(0);
+  ring();
+  flush();
+  expect(rings()).toBe(1);
+  ring();
+  flush();
+  flush();
+  expect(rings()).toBe(2);
+  await pass();
   expect(rings()).toBe(2);
 });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { encryptValue, hookSecretBinding, keyEncryptionOf, newHookSecret } from '@pilotfish/crypto';
-import { systemClock } from '@pilotfish/kernel';
+import { type Clock, systemClock } from '@pilotfish/kernel';
 import { createHealth, createLogger, createMetrics } from '@pilotfish/runtime';
 import { type Inbox, openInbox } from '@pilotfish/store';
 import { insertHook, type TestDatabase, type TestHook, testDatabase } from '@pilotfish/testing';
@@ -46,6 +46,7 @@ export interface TestGateway {
   readonly url: string;
   webhook(id: string): string;
   metrics(): Promise<string>;
+  close(): Promise<void>;
 }
 
 export interface GatewayOptions {
@@ -55,6 +56,7 @@ export interface GatewayOptions {
   readonly limits?: Partial<AppDeps['limits']>;
   /** Silent unless told. */
   readonly logger?: AppDeps['logger'];
+  readonly clock?: Clock;
   /** Changes the durable step. */
   readonly wrap?: (inbox: Inbox) => Pick<Inbox, 'append' | 'ping'>;
 }
@@ -70,6 +72,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     inbox: options.wrap?.(inbox) ?? inbox,
     findHook: createFindHook({ inbox, keys, logger }),
     bus: options.bus ?? { ring: () => undefined, state: () => 'connected' },
+    clock: options.clock ?? systemClock,
     limits: {
       bodyBytesTotalMax: 64 * 1024 * 1024,
       hookPerSecondMax: 0,
@@ -85,6 +88,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
   });
   return {
     url,
+    close: () => app.close(),
     webhook: (id) => `${url}/webhook/${id}`,
     metrics: async () => await (await fetch(`${url}/metrics`)).text(),
   };

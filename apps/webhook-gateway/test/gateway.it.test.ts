@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { messages } from '@pilotfish/contracts';
-import { newId, systemClock } from '@pilotfish/kernel';
+import { type Clock, newId, systemClock } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import { type OutgoingDelivery, postDelivery, signDelivery, testNats } from '@pilotfish/testing';
 import { expect, test } from 'vitest';
@@ -279,4 +279,25 @@ test('the doorbell is rung, and a gateway without NATS takes deliveries as well'
     failing: [],
     degraded: [{ name: 'nats' }],
   });
+});
+
+test('a ring that is still to be heard when the gateway closes is heard', async () => {
+  const db = await database();
+  const { id, secret } = await makeHook(db, 'GENERIC');
+  let rung = 0;
+  // Once rung, the doorbell is never quiet again; batches gather as ever.
+  const sleep: Clock['sleep'] = (delayMs, signal) =>
+    delayMs === 10 ? new Promise<void>(() => {}) : systemClock.sleep(delayMs, signal);
+  const gateway = await startGateway({
+    databaseUrl: db.url,
+    bus: { ring: () => void rung++, state: () => 'connected' },
+    clock: { ...systemClock, sleep },
+  });
+  for (const deliveryId of ['first', 'second']) {
+    const delivery = { provider: 'GENERIC', secret, body, deliveryId } as const;
+    expect((await postDelivery(gateway.webhook(id), delivery)).status).toBe(202);
+  }
+  expect(rung).toBe(1);
+  await gateway.close();
+  expect(rung).toBe(2);
 });
