@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { messages } from '@pilotfish/contracts';
 import { encryptValue, openSealed } from '@pilotfish/crypto';
 import { assert, Fault, newId, systemClock, type VariableId } from '@pilotfish/kernel';
 import { createLogger } from '@pilotfish/runtime';
 import { tables } from '@pilotfish/store';
+import { insertHook } from '@pilotfish/testing';
 import { expect, test, vi } from 'vitest';
 import { enqueueExecution } from '../src/handlers/enqueue-execution.ts';
 import { relayOne } from '../src/roles/relay.ts';
@@ -271,4 +273,14 @@ test('what can never be published fails with its reason and makes way for the ne
     status: 'FAILED',
     explanation: expect.stringContaining('could not be handed to the cluster'),
   });
+});
+
+test('a replica takes back rotations of a secret that ended half-way', async () => {
+  const { sql, startReplica } = await testControlPlane();
+  const { id } = await insertHook(sql, randomBytes(32), 'GENERIC');
+  await sql`update incoming_webhooks set next_secret_ciphertext = secret_ciphertext,
+    updated_at = now() - interval '2 minutes' where id = ${id}`;
+  await startReplica();
+  const left = () => sql`select id from incoming_webhooks where next_secret_ciphertext is not null`;
+  await vi.waitFor(async () => expect(await left()).toHaveLength(0));
 });

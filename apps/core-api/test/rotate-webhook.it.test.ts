@@ -1,8 +1,11 @@
 /** What a delivery needs that is signed with a new secret: that every gateway takes it by then. */
 import { type Clock, limits, systemClock } from '@pilotfish/kernel';
+import { createLogger } from '@pilotfish/runtime';
+import { tables } from '@pilotfish/store';
 import { expect, test } from 'vitest';
 import { openHookSecret } from '../src/handlers/hook-secret-text.ts';
-import { testApi } from './api.ts';
+import { forgetNextSecrets } from '../src/reconcile/forget-next-secrets.ts';
+import { type TestApi, testApi } from './api.ts';
 import { Scene } from './operations/scene.ts';
 import { keep, secretAt, webhookOf } from './registering.ts';
 
@@ -11,10 +14,12 @@ async function waiting() {
   const waits: ((delayMs: number) => unknown)[] = [];
   const sleep: Clock['sleep'] = async (delayMs) => void (await waits.shift()?.(delayMs));
   const api = await testApi({ clock: { ...systemClock, sleep } });
-  const { repository } = await new Scene(api).registrable();
+  const scene = new Scene(api);
+  const { repository } = await scene.registrable();
   await keep(api);
   const { id } = await webhookOf(api);
-  return { api, repository, waits, rotate: () => api.post(`/incomingWebhook/${id}/rotate`) };
+  const rotateOne = (one: string) => api.post(`/incomingWebhook/${one}/rotate`);
+  return { api, scene, repository, waits, rotateOne, rotate: () => rotateOne(id) };
 }
 
 test('a new secret is told to nobody before every gateway takes it', async () => {
@@ -64,6 +69,46 @@ test('a rotation that died half-way took nothing, and the next one goes through'
   expect(rotated.status).toBe(200);
   await keep(api);
   expect(secretAt(repository.hooks[0])).toBe(rotated.body.secret);
+});
+
+/** A look of the reconciler so many seconds from now. */
+async function forgetIn({ store }: TestApi, seconds: number): Promise<void> {
+  const clock = { ...systemClock, now: () => systemClock.now().add({ seconds }) };
+  const logger = createLogger({ name: 'test', level: 'silent' });
+  await forgetNextSecrets({ store, clock, logger });
+}
+
+test('what a rotation left that died is forgotten after a minute, of every webhook', async () => {
+  const { api, scene, waits, rotate, rotateOne } = await waiting();
+  const die = () => {
+    throw new Error('killed');
+  };
+  waits.push(die, die);
+  expect((await rotate()).status).toBe(500);
+  expect((await rotateOne(await scene.webhook())).status).toBe(500);
+  const left = async () => {
+    const rows = await api.store.tenant(api.context, (tx) =>
+      tx.db.select().from(tables.incomingWebhooks),
+    );
+    return rows.filter(({ nextSecretCiphertext }) => nextSecretCiphertext !== null).length;
+  };
+  await forgetIn(api, 50);
+  expect(await left()).toBe(2);
+  await forgetIn(api, 70);
+  expect(await left()).toBe(0);
+  expect((await rotate()).status).toBe(200);
+});
+
+test('a rotation that takes more than a minute is refused, and the secret stays', async () => {
+  const { api, repository, waits, rotate } = await waiting();
+  const secret = secretAt(repository.hooks[0]);
+  waits.push(() => forgetIn(api, 70));
+  const rotated = await rotate();
+  expect(rotated.status).toBe(409);
+  expect(rotated.body.secret).toBeUndefined();
+  await keep(api);
+  expect(secretAt(repository.hooks[0])).toBe(secret);
+  expect(await webhookOf(api)).toMatchObject({ secretVersion: 1, nextSecretCiphertext: null });
 });
 
 test('of two rotations at the same time one goes through, and only its secret is told', async () => {

@@ -304,6 +304,7 @@ export {
   type WantedRegistration,
 } from './repositories/webhook-registrations.ts';
 export {
+  dropNextSecrets,
   ensureRegisteringWebhook,
   findManagedWebhook,
   findProviders,

@@ -2,7 +2,8 @@
  * A new secret for an incoming webhook, in two steps, so that no delivery that is signed with it is
  * refused: (1) it is saved beside the one that counts, and every gateway takes it from when it forgets
  * what it read before; (2) it counts instead, and only then its owner and the Git providers are told.
- * A process that dies in between leaves a secret that nobody knows; the next rotation replaces it.
+ * A process that dies in between leaves a secret that nobody knows: the reconciler forgets it
+ * (reconcile/forget-next-secrets.ts), and a rotation that comes before replaces it.
  */
 import { type KeyRing, newHookSecret } from '@pilotfish/crypto';
 import { type Clock, Fault, type IncomingWebhookId, limits } from '@pilotfish/kernel';

@@ -10,6 +10,7 @@ import { createSourceAccess } from '../executions/source-access.ts';
 import { createGitProviderOpener } from '../git-tokens/open-git-provider.ts';
 import { deployMissedPushes } from '../reconcile/deploy-missed-pushes.ts';
 import type { ReconcileDeps } from '../reconcile/deps.ts';
+import { forgetNextSecrets } from '../reconcile/forget-next-secrets.ts';
 import { createBranchHealer } from '../reconcile/heal-branches.ts';
 import { createTransportKeeper } from '../reconcile/keep-transport.ts';
 import { createEngineMeeting } from '../reconcile/meet-engines.ts';
@@ -115,6 +116,7 @@ export function startReconciler(deps: ReconcileDeps): Reconciler {
     ),
     ...providerLoops(deps),
     every('partitions', 3600, (signal) => keepPartitions(deps, deps.retention, signal)),
+    every('rotations', 30, () => forgetNextSecrets(deps)),
     every('audit', 10, () => chainAuditEvents(deps)),
   ];
   const stopListening = bus.onConnected(() => {

@@ -1,7 +1,7 @@
 import { Fault, type IncomingWebhookId } from '@pilotfish/kernel';
-import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNotNull, isNull, lt, sql } from 'drizzle-orm';
 import { incomingWebhooks } from '../schema/deliveries.ts';
-import type { TenantTransaction } from '../transactions.ts';
+import type { SystemTransaction, TenantTransaction } from '../transactions.ts';
 
 export type IncomingWebhookRow = typeof incomingWebhooks.$inferSelect;
 
@@ -163,4 +163,32 @@ export async function findProviders(
     .from(incomingWebhooks)
     .where(and(alive(tx), inArray(incomingWebhooks.id, [...ids])));
   return new Map(rows.map(({ id, provider }) => [id, provider]));
+}
+
+/**
+ * Forgets secrets of rotations that ended half-way. A rotation is the last that changed its webhook
+ * while it is under way: since when is told by `updated_at`.
+ *
+ * @returns of how many webhooks
+ */
+export async function dropNextSecrets(
+  tx: SystemTransaction<'worker'>,
+  now: Temporal.Instant,
+  begunBefore: Temporal.Instant,
+): Promise<number> {
+  const dropped = await tx.db
+    .update(incomingWebhooks)
+    .set({
+      nextSecretCiphertext: null,
+      updatedAt: now,
+      version: sql`${incomingWebhooks.version} + 1`,
+    })
+    .where(
+      and(
+        isNotNull(incomingWebhooks.nextSecretCiphertext),
+        lt(incomingWebhooks.updatedAt, begunBefore),
+      ),
+    )
+    .returning({ id: incomingWebhooks.id });
+  return dropped.length;
 }

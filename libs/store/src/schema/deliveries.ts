@@ -85,7 +85,7 @@ export const incomingWebhooks = pgTable(
     previousSecretValidUntil: instant('previous_secret_valid_until'),
     /**
      * The secret of a rotation that is under way, bound to `secret_version + 1`: it counts and nobody
-     * was told it yet. Left over by one that died, it is known to nobody, and the next replaces it.
+     * was told it yet. Left over by one that died, it is known to nobody, and soon forgotten.
      */
     nextSecretCiphertext: bytes('next_secret_ciphertext'),
     /** Made for the built-in git-server; not shown among the users' own. */

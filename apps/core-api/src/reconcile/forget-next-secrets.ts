@@ -1,0 +1,20 @@
+import { dropNextSecrets } from '@pilotfish/store';
+import type { ReconcileDeps } from './deps.ts';
+
+/** Many times what a rotation takes; one that is slower is refused at its end, and harms nothing. */
+const rotationSecondsMax = 60;
+
+/**
+ * Forgets what a rotation left whose process died: gateways take the next secret in place of the one
+ * before, which may count still.
+ */
+export async function forgetNextSecrets({
+  store,
+  clock,
+  logger,
+}: Pick<ReconcileDeps, 'store' | 'clock' | 'logger'>): Promise<void> {
+  const now = clock.now();
+  const begunBefore = now.subtract({ seconds: rotationSecondsMax });
+  const webhooks = await store.system('worker', (tx) => dropNextSecrets(tx, now, begunBefore));
+  if (webhooks > 0) logger.info({ webhooks }, 'rotations that ended half-way were taken back');
+}
