@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownerVariable, whileLocked } from './install-lock.mjs';
 
 /** The repository's folder. */
 export const root = join(import.meta.dirname, '../..');
@@ -14,6 +15,8 @@ export const projectNode = join(root, 'node_modules/.bin/node');
 
 const lockfile = join(root, 'package-lock.json');
 const stamp = join(root, 'node_modules/.pilotfish-installed');
+/** Not in node_modules, which npm empties. */
+const lock = join(root, '.pilotfish-installing');
 
 /** npm waits up to a minute and a half before it says that there is no network. */
 const patience = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'];
@@ -68,14 +71,15 @@ function requireGit() {
   );
 }
 
-function install() {
+function install(owner) {
   console.log('Installing the locked dependencies; this happens once.');
   // Under `npm start` npm says where it is; it must run on the Node that it was made for, not on
   // the one in node_modules, which it is about to remove.
   const { npm_execpath: npmScript, npm_node_execpath: npmNode } = process.env;
   const [program, ...first] = npmScript && npmNode ? [npmNode, npmScript] : ['npm'];
   const args = [...first, 'ci', '--loglevel=error', '--no-audit', '--no-fund', ...patience];
-  const result = spawnSync(program, args, { cwd: root, encoding: 'utf8' });
+  const env = { ...process.env, [ownerVariable]: owner };
+  const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', env });
   if (result.error?.code === 'ENOENT') throw new BootstrapError('npm is needed: install it.');
   if (result.status !== 0) {
     rmSync(stamp, { force: true });
@@ -91,7 +95,19 @@ export function ensureInstalled() {
   }
   const lockHash = createHash('sha256').update(readFileSync(lockfile)).digest('hex');
   if (isInstalled(lockHash)) return;
-  install();
+  const tellWaiting = () => console.log('Another one installs here; waiting.');
+  try {
+    whileLocked(lock, tellWaiting, (owner) => {
+      if (!isInstalled(lockHash)) installAs(owner, lockHash);
+    });
+  } catch (error) {
+    if (error.syscall === undefined) throw error;
+    throw new BootstrapError(explainFailedInstall(error.message));
+  }
+}
+
+function installAs(owner, lockHash) {
+  install(owner);
   if (!existsSync(projectNode)) {
     throw new BootstrapError('npm left out Node 26: run npm ci without --omit=optional.');
   }
