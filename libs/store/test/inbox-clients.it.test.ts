@@ -84,7 +84,7 @@ test('one that the server ends is replaced, whether it is idle or at work', asyn
   expect(await pid()).not.toBe(second);
 });
 
-test('work that takes too long ends its connection, and no other', async () => {
+test('work that takes too long ends its connection, and those that are idle, since their server is the same', async () => {
   const { clients, pid, sql } = await newClients({ workMsMax: 300 });
   const { hold, letGo } = holding();
   const holder = clients.use(hold);
@@ -95,7 +95,7 @@ test('work that takes too long ends its connection, and no other', async () => {
   expect(await pid()).toBe(second);
   const silent = await clients.use((client) => client.query('select pg_sleep(1)')).catch((e) => e);
   expect(silent).toMatchObject({ code: 'unavailable', internal: 'it was silent for too long' });
-  expect(await pid()).toBe(first);
+  expect([first, second]).not.toContain(await pid());
 });
 
 test('closing waits for the work under way, and takes none afterwards', async () => {

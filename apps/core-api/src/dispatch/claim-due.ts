@@ -35,7 +35,7 @@ export interface Claim {
   readonly followed: FollowedRepositories;
   /** False where nothing was due. */
   readonly hadWork: boolean;
-  /** True where it took so much that more is likely to wait. */
+  /** True where more was due than one claim takes, of all organizations or of one. */
   readonly isFull: boolean;
 }
 
@@ -89,9 +89,15 @@ export function createClaimer(deps: Pick<DispatchDeps, 'store' | 'clock' | 'metr
       const taken = ended.length + leased.length + (suspect === null ? 0 : 1);
       // One that began in the middle has not seen the organizations before.
       const hadWork = taken > 0 || begin !== null;
-      return { leased, suspect, followed: building, hadWork, isFull: taken >= claimMax / 2 };
+      const isFull = due.last !== null || hasFullShare(due.deliveries, shareMax);
+      return { leased, suspect, followed: building, hadWork, isFull };
     },
   };
+}
+
+function hasFullShare(due: readonly DueDelivery[], shareMax: number): boolean {
+  const taken = Map.groupBy(due, ({ organizationId }) => organizationId);
+  return [...taken.values()].some(({ length }) => length >= shareMax);
 }
 
 function sort(

@@ -5,8 +5,8 @@ import type { ReconcileDeps } from './deps.ts';
 const rotationSecondsMax = 60;
 
 /**
- * Forgets what a rotation left whose process died: gateways take the next secret in place of the one
- * before, which may count still.
+ * Forgets what a rotation left whose process died: a secret that nobody was told need not count, and
+ * beside it gateways take none of before.
  */
 export async function forgetNextSecrets({
   store,

@@ -65,9 +65,11 @@ export interface BindMessage {
 
 export interface BindWriter {
   begin(statement: string): BindMessage;
+  /** The last message was answered: what was needed for a large one is given back. */
+  rest(): void;
 }
 
-/** What a writer keeps between two messages; beyond it, one large batch must not cost memory for ever. */
+/** What a writer keeps between two messages; one large batch must not cost memory for ever. */
 const keptBytesMax = 4 * 1024 * 1024;
 const firstBytes = 64 * 1024;
 
@@ -91,8 +93,10 @@ export function createBindWriter(): BindWriter {
   }
 
   return {
-    begin(statement) {
+    rest() {
       if (memory.length > keptBytesMax) memory = Buffer.allocUnsafeSlow(firstBytes);
+    },
+    begin(statement) {
       memory.write('B', 0, 'latin1');
       // The unnamed portal, the statement, one format for all parameters, their number.
       let at = 5 + memory.write(`\0${statement}\0`, 5);

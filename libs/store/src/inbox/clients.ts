@@ -17,7 +17,7 @@ export interface Clients {
    * driver's error where the database refuses, and what `work` throws
    */
   use<T>(work: (client: pg.Client) => Promise<T>): Promise<T>;
-  /** Waits for the work under way. */
+  /** Waits for the work under way, and for a second at most until the server has let go. */
   close(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export function createClients(options: ClientsOptions): Clients {
   /** The one that was used last is used next: its part of the database's memory is warm. */
   const idle: Member[] = [];
   const line: Waiting[] = [];
-  const watch = createWatch(open, options, clock);
+  const watch = createWatch(open, options, clock, () => idle.slice().forEach(drop));
   const closed = Promise.withResolvers<void>();
   let isClosing = false;
 
@@ -58,8 +58,10 @@ export function createClients(options: ClientsOptions): Clients {
     const client = new pg.Client({ ...config, connectionTimeoutMillis: waitMsMax });
     const member: Member = { client, lentMs: null };
     open.add(member);
-    // What breaks it is told to its work; while it is idle nobody needs to know.
-    client.on('error', () => undefined);
+    // What breaks it is told to its work; one that is idle is not to be lent any more.
+    client.on('error', () => {
+      if (member.lentMs === null) drop(member);
+    });
     client.on('end', () => forget(member));
     try {
       await client.connect();
@@ -84,13 +86,14 @@ export function createClients(options: ClientsOptions): Clients {
     const { promise, resolve, reject } = Promise.withResolvers<Member>();
     const waiting = { resolve, reject };
     line.push(waiting);
-    void clock.sleep(waitMsMax).then(() => {
+    const over = new AbortController();
+    const giveUp = () => {
       const at = line.indexOf(waiting);
-      if (at === -1) return;
-      line.splice(at, 1);
+      if (at !== -1) line.splice(at, 1);
       reject(new Error(`all ${max} connections are busy`));
-    });
-    return await promise;
+    };
+    clock.sleep(waitMsMax, over.signal).then(giveUp, () => undefined);
+    return await promise.finally(() => over.abort());
   }
 
   async function take(): Promise<Member> {
@@ -103,13 +106,25 @@ export function createClients(options: ClientsOptions): Clients {
     if (!open.has(member)) return;
     const next = line.shift();
     if (next !== undefined) next.resolve(member);
-    else if (isClosing) end(member);
+    else if (isClosing) void part(member);
     else idle.push(member);
   }
 
-  function end(member: Member): void {
-    const over = () => forget(member);
-    void member.client.end().then(over, over);
+  function drop(member: Member): void {
+    member.client.connection.stream.destroy();
+    forget(member);
+  }
+
+  /** Says goodbye, to a server that may hang. */
+  async function part(member: Member): Promise<void> {
+    const over = new AbortController();
+    clock.sleep(goodbyeMsMax, over.signal).then(
+      () => drop(member),
+      () => undefined,
+    );
+    await member.client.end().catch(() => undefined);
+    over.abort();
+    forget(member);
   }
 
   return {
@@ -122,14 +137,14 @@ export function createClients(options: ClientsOptions): Clients {
         giveBack(member);
         return result;
       } catch (thrown) {
-        end(member);
+        drop(member);
         return throwFault(thrown);
       }
     },
     async close() {
       isClosing = true;
       if (open.size === 0) closed.resolve();
-      for (const member of idle.splice(0)) end(member);
+      for (const member of idle.splice(0)) void part(member);
       await closed.promise;
       watch.end();
     },
@@ -137,15 +152,19 @@ export function createClients(options: ClientsOptions): Clients {
 }
 
 const lookMsMax = 1000;
+const goodbyeMsMax = 1000;
 
 /**
  * One look for all, while something is lent. The driver's own limit, `query_timeout`, is a timer per
  * question.
+ *
+ * @param onSilence the server did not answer one of them: what is idle leads to the same one
  */
 function createWatch(
   open: ReadonlySet<Member>,
   { workMsMax }: Pick<ClientsOptions, 'workMsMax'>,
   clock: Clock,
+  onSilence: () => void,
 ): { begin(): void; end(): void } {
   const over = new AbortController();
   let isLooking = false;
@@ -157,6 +176,7 @@ function createWatch(
       for (const { client, lentMs } of open) {
         if (lentMs === null || lentMs > tooLongMs) continue;
         client.connection.stream.destroy(new Error('it was silent for too long'));
+        onSilence();
       }
     }
     isLooking = false;

@@ -65,7 +65,9 @@ export async function openInboxConnections(
       ...(password === null ? {} : { password }),
       ssl: (await usesTls(sql)) ? tlsOptions(sql) : false,
       application_name: options.name,
+      // One whose server is gone without a word is found while it is idle.
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
       options: Object.entries(settings)
         .map(([name, value]) => `-c ${name}=${value}`)
         .join(' '),

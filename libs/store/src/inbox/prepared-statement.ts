@@ -48,7 +48,10 @@ export function executePrepared(
     submit: (connection: pg.Connection) => send(connection, statement, bind),
     handleDataRow: ({ fields }: { readonly fields: AnswerRow }) => rows.push(fields),
     handleCommandComplete: () => undefined,
-    handleReadyForQuery: () => execution.callback(null),
+    handleReadyForQuery: (connection: pg.Connection) => {
+      stateOf(connection).writer.rest();
+      execution.callback(null);
+    },
     handleError: (error: unknown) => execution.callback(error),
   };
   client.query(execution);
