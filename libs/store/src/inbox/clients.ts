@@ -44,87 +44,37 @@ interface Waiting {
 }
 
 export function createClients(options: ClientsOptions): Clients {
-  const { config, max, waitMsMax } = options;
+  const { max } = options;
   const clock = systemClock;
-  const open = new Set<Member>();
   /** The one that was used last is used next: its part of the database's memory is warm. */
   const idle: Member[] = [];
-  const line: Waiting[] = [];
-  const watch = createWatch(open, options, clock, () => idle.slice().forEach(drop));
-  const closed = Promise.withResolvers<void>();
-  let isClosing = false;
-
-  async function make(): Promise<Member> {
-    const client = new pg.Client({ ...config, connectionTimeoutMillis: waitMsMax });
-    const member: Member = { client, lentMs: null };
-    open.add(member);
-    // What breaks it is told to its work; one that is idle is not to be lent any more.
-    client.on('error', () => {
-      if (member.lentMs === null) drop(member);
-    });
-    client.on('end', () => forget(member));
-    try {
-      await client.connect();
-      return member;
-    } catch (thrown) {
-      forget(member);
-      throw thrown;
-    }
-  }
-
-  function forget(member: Member): void {
-    if (!open.delete(member)) return;
-    const at = idle.indexOf(member);
+  const line = createLine(options, clock);
+  const members = createMembers(options, clock, (gone) => {
+    const at = idle.indexOf(gone);
     if (at !== -1) idle.splice(at, 1);
     // Its place is the next one's.
     const next = line.shift();
-    if (next !== undefined) make().then(next.resolve, next.reject);
-    if (isClosing && open.size === 0) closed.resolve();
-  }
-
-  async function wait(): Promise<Member> {
-    const { promise, resolve, reject } = Promise.withResolvers<Member>();
-    const waiting = { resolve, reject };
-    line.push(waiting);
-    const over = new AbortController();
-    const giveUp = () => {
-      const at = line.indexOf(waiting);
-      if (at !== -1) line.splice(at, 1);
-      reject(new Error(`all ${max} connections are busy`));
-    };
-    clock.sleep(waitMsMax, over.signal).then(giveUp, () => undefined);
-    return await promise.finally(() => over.abort());
-  }
+    if (next !== undefined) members.make().then(next.resolve, next.reject);
+    if (isClosing && members.open.size === 0) closed.resolve();
+  });
+  const watch = createWatch(members.open, options, clock, () => {
+    for (const member of idle.slice()) members.drop(member);
+  });
+  const closed = Promise.withResolvers<void>();
+  let isClosing = false;
 
   async function take(): Promise<Member> {
     if (isClosing) throw new Error('the connections are closed');
-    return idle.pop() ?? (await (open.size < max ? make() : wait()));
+    return idle.pop() ?? (await (members.open.size < max ? members.make() : line.wait()));
   }
 
   function giveBack(member: Member): void {
     member.lentMs = null;
-    if (!open.has(member)) return;
+    if (!members.open.has(member)) return;
     const next = line.shift();
     if (next !== undefined) next.resolve(member);
-    else if (isClosing) void part(member);
+    else if (isClosing) void members.part(member);
     else idle.push(member);
-  }
-
-  function drop(member: Member): void {
-    member.client.connection.stream.destroy();
-    forget(member);
-  }
-
-  /** Says goodbye, to a server that may hang. */
-  async function part(member: Member): Promise<void> {
-    const over = new AbortController();
-    clock.sleep(goodbyeMsMax, over.signal).then(
-      () => drop(member),
-      () => undefined,
-    );
-    await member.client.end().catch(() => undefined);
-    over.abort();
-    forget(member);
   }
 
   return {
@@ -137,22 +87,95 @@ export function createClients(options: ClientsOptions): Clients {
         giveBack(member);
         return result;
       } catch (thrown) {
-        drop(member);
+        members.drop(member);
         return throwFault(thrown);
       }
     },
     async close() {
       isClosing = true;
-      if (open.size === 0) closed.resolve();
-      for (const member of idle.splice(0)) void part(member);
+      if (members.open.size === 0) closed.resolve();
+      for (const member of idle.splice(0)) void members.part(member);
       await closed.promise;
       watch.end();
     },
   };
 }
 
-const lookMsMax = 1000;
+/** Work that waits for a connection, first come first served. */
+function createLine({ max, waitMsMax }: Pick<ClientsOptions, 'max' | 'waitMsMax'>, clock: Clock) {
+  const line: Waiting[] = [];
+  return {
+    async wait(): Promise<Member> {
+      const { promise, resolve, reject } = Promise.withResolvers<Member>();
+      const waiting = { resolve, reject };
+      line.push(waiting);
+      const over = new AbortController();
+      const giveUp = () => {
+        const at = line.indexOf(waiting);
+        if (at !== -1) line.splice(at, 1);
+        reject(new Error(`all ${max} connections are busy`));
+      };
+      clock.sleep(waitMsMax, over.signal).then(giveUp, () => undefined);
+      return await promise.finally(() => over.abort());
+    },
+    shift: () => line.shift(),
+  };
+}
+
 const goodbyeMsMax = 1000;
+
+/** @param onGone called once for each that is closed, whoever closed it */
+function createMembers(
+  { config, waitMsMax }: Pick<ClientsOptions, 'config' | 'waitMsMax'>,
+  clock: Clock,
+  onGone: (member: Member) => void,
+) {
+  const open = new Set<Member>();
+
+  function forget(member: Member): void {
+    if (open.delete(member)) onGone(member);
+  }
+
+  function drop(member: Member): void {
+    member.client.connection.stream.destroy();
+    forget(member);
+  }
+
+  return {
+    open: open as ReadonlySet<Member>,
+    async make(): Promise<Member> {
+      const client = new pg.Client({ ...config, connectionTimeoutMillis: waitMsMax });
+      const member: Member = { client, lentMs: null };
+      open.add(member);
+      // What breaks it is told to its work; one that is idle is not to be lent any more.
+      client.on('error', () => {
+        if (member.lentMs === null) drop(member);
+      });
+      client.on('end', () => forget(member));
+      try {
+        await client.connect();
+        return member;
+      } catch (thrown) {
+        forget(member);
+        throw thrown;
+      }
+    },
+    drop,
+    /** Says goodbye, to a server that may hang. */
+    async part(member: Member): Promise<void> {
+      const over = new AbortController();
+      clock.sleep(goodbyeMsMax, over.signal).then(
+        () => drop(member),
+        () => undefined,
+      );
+      await member.client.end().catch(() => undefined);
+      over.abort();
+      forget(member);
+    },
+  };
+}
+
+const lookMsMax = 1000;
 
 /**
  * One look for all, while something is lent. The driver's own limit, `query_timeout`, is a timer per
