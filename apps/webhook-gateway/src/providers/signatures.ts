@@ -29,18 +29,22 @@ export function headerOf(headers: RequestHeaders, name: string): string | null {
 
 /** No HMAC-SHA-256 of anything that one could find: stands in for a signature that is none. */
 const impossible = Buffer.alloc(32);
+const impossibleHex = impossible.toString('hex');
 
 /**
  * What every refusal comes to: as many bodies hashed and compared as the two secrets of a rotation
- * ask for, and a token hashed once and compared as often.
+ * ask for, a signature read from its digits, and a token hashed once and compared as often.
  */
-const refusal = { bodies: 2, tokenHashes: 1, tokens: 2 };
+const refusal = { bodies: 2, decodings: 1, tokenHashes: 1, tokens: 2 };
 const nobodysKey = createSecretKey(randomBytes(32));
 
 /** Does in vain what this refusal has not done and another one would have. */
 function refused(request: SignedRequest, done: Partial<typeof refusal>): false {
   for (let count = done.bodies ?? 0; count < refusal.bodies; count += 1) {
     constantTimeEqual(impossible, createHmac('sha256', nobodysKey).update(request.body).digest());
+  }
+  for (let count = done.decodings ?? 0; count < refusal.decodings; count += 1) {
+    constantTimeEqual(impossible, Buffer.from(impossibleHex, 'hex'));
   }
   let hash: Uint8Array = impossible;
   for (let count = done.tokenHashes ?? 0; count < refusal.tokenHashes; count += 1)
@@ -59,14 +63,14 @@ export function hasHexSignature(
 ): boolean {
   const hex = signature?.startsWith(prefix) ? signature.slice(prefix.length) : '';
   const wellFormed = /^[0-9a-f]{64}$/i.test(hex);
-  const given = wellFormed ? Buffer.from(hex, 'hex') : impossible;
+  const given = Buffer.from(wellFormed ? hex : impossibleHex, 'hex');
   let matches = false;
   for (const { textKey } of request.secrets) {
     const expected = createHmac('sha256', textKey).update(request.body).digest();
     if (constantTimeEqual(given, expected)) matches = true;
   }
   const { length: bodies } = request.secrets;
-  return (matches && wellFormed) || refused(request, { bodies });
+  return (matches && wellFormed) || refused(request, { bodies, decodings: 1 });
 }
 
 /** The secret itself as a header. Hashed first, so that not even its length can be measured. */
