@@ -11,7 +11,7 @@
  */
 import { Fault } from '@pilotfish/kernel';
 import type { Sql } from 'postgres';
-import { databaseErrorOf } from './database-errors.ts';
+import { databaseErrorOf, isTransientConflict } from './database-errors.ts';
 
 /** Whose rights a transaction has. */
 export type SystemRole = 'authenticator' | 'worker' | 'webhook_gateway';
@@ -180,8 +180,9 @@ export async function applyRoles(options: RolesOptions): Promise<RolesOutcome> {
     try {
       return await layRoles(options, mayCreate);
     } catch (error) {
-      // No lock reaches across databases: whoever loses the race for a role's row begins again.
-      if (attempt === 10 || !isLostCatalogRace(error)) throw error;
+      // No lock reaches across databases: whoever loses the race for a role's row begins again. So
+      // does who meets services at work, which lock the same tables in an order of their own.
+      if (attempt === 10 || !(isLostCatalogRace(error) || isTransientConflict(error))) throw error;
     }
   }
 }

@@ -73,6 +73,27 @@ test('two installations on one server lay their roles at the same time', async (
   }
 });
 
+test('roles are laid beside services that lock the same tables in another order', async () => {
+  const { url, sql } = await testDatabase();
+  const service = postgres(url, { max: 1, onnotice: () => {} });
+  onTestFinished(() => service.end());
+  let migrating: Promise<unknown> = Promise.resolve();
+  await service.begin(async (tx) => {
+    // Of the two that wait for each other, the one that looks for it first is refused: not this one.
+    await tx`set local deadlock_timeout = '1h'`;
+    await tx`lock table delivery_queue in access share mode`;
+    migrating = migrate({ url });
+    for (let waits = false; !waits; ) {
+      const rows = await sql`select from pg_stat_activity
+        where application_name = 'pilotfish-migrate' and datname = current_database()
+          and wait_event_type = 'Lock' and wait_event = 'relation'`;
+      waits = rows.length > 0;
+    }
+    await tx`lock table organizations in access share mode`;
+  });
+  await expect(migrating).resolves.toMatchObject({ applied: [] });
+});
+
 test('a schema that is missing, older or newer is refused', async () => {
   const url = await emptyDatabase();
   await expect(openStore({ url, name: 'test' })).rejects.toMatchObject({
