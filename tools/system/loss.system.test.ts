@@ -7,6 +7,7 @@ import { officialClients } from './src/clients.ts';
 import { openDatabaseBackup } from './src/database-backup.ts';
 import { createEnvironments, type TrackedEnvironment } from './src/environments.ts';
 import { eventually, getPage, type Platform, startPlatform } from './src/index.ts';
+import { createKiller } from './src/killer.ts';
 import { ledgerApplication, readLedger } from './src/ledger.ts';
 import { answersGoneBack, startLoad } from './src/load.ts';
 import { removeHome } from './src/platform.ts';
@@ -94,6 +95,7 @@ function ascending(versions: readonly number[]): number[] {
 
 test('a wiped NATS loses no push and runs nothing twice', async () => {
   const random = seededRandom();
+  const killer = createKiller(platform, random);
   const environments = await create('wiped', environmentCount);
   const release = await hold();
   for (const environment of environments) await environment.pushNewVersion();
@@ -112,9 +114,7 @@ test('a wiped NATS loses no push and runs nothing twice', async () => {
     const pushes = environments.map((environment) => environment.pushNewVersion());
     await systemClock.sleep(Math.floor(random() * 300));
     // It may not have heard of what the engine took (reissue.system.test.ts makes sure of that).
-    for (const pid of (await platform.reload()).processes['core-api'] ?? []) {
-      process.kill(pid, 'SIGKILL');
-    }
+    await killer.strike('core-api');
     await Promise.all([wipeNats(platform, ['jetstream', 'resolver']), ...pushes]);
   }
 

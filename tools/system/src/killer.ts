@@ -1,3 +1,4 @@
+import { belongsTo } from './home-processes.ts';
 import type { Platform } from './platform.ts';
 import { eventually } from './wait.ts';
 
@@ -20,7 +21,9 @@ export function createKiller(platform: Platform, random: () => number): Killer {
       if (point === undefined) throw new Error('nothing to kill');
       const victims = await eventually(`${point} runs`, 60_000, async () => {
         const pids = (await platform.reload()).processes[point] ?? [];
-        return pids.length > 0 && pids.every(isAlive) ? pids : undefined;
+        // One that was killed is listed until the next one runs, and its id may be a stranger's.
+        const own = await Promise.all(pids.map((pid) => belongsTo(platform.home, pid)));
+        return pids.length > 0 && own.every(Boolean) ? pids : undefined;
       });
       for (const pid of victims) kill(pid);
       hits[point] = (hits[point] ?? 0) + 1;
@@ -51,14 +54,5 @@ function kill(pid: number): void {
   } catch (error) {
     // It ended by itself since it was looked for: it is as dead as it was to be.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
