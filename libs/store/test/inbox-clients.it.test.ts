@@ -1,4 +1,6 @@
-import { Fault } from '@pilotfish/kernel';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Fault, systemClock } from '@pilotfish/kernel';
 import { testDatabase } from '@pilotfish/testing';
 import type pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
@@ -65,6 +67,47 @@ test('one whose work failed is not used again, and who waits for it gets a new o
   await expect(failing).rejects.toThrow(RangeError);
   expect(await next).not.toBe(first);
 });
+
+test('who was called to a new connection takes it, also where it comes after the end of the waiting time', async () => {
+  const { url } = await testDatabase();
+  const slow = await slowAfterFirst(url, 700);
+  const clients = createClients({
+    config: { connectionString: slow },
+    max: 1,
+    waitMsMax: 1000,
+    workMsMax: 30_000,
+  });
+  onTestFinished(() => clients.close());
+  const failing = clients.use(async (client) => {
+    await client.query('select pg_sleep(0.7)');
+    throw new RangeError('no');
+  });
+  const refused = expect(failing).rejects.toThrow(RangeError);
+  const next = clients.use(pidOf);
+  await refused;
+  const pid = await next;
+  expect(await clients.use(pidOf)).toBe(pid);
+});
+
+/** A way to the database on which every connection but the first one is held up for so long. */
+async function slowAfterFirst(url: string, delayMs: number): Promise<string> {
+  const target = new URL(url);
+  const [host, port] = [target.hostname, Number(target.port)];
+  let made = 0;
+  const handOn = async (socket: Socket) => {
+    made += 1;
+    if (made > 1) await systemClock.sleep(delayMs);
+    const onward = connect({ host, port });
+    for (const one of [socket, onward]) one.on('error', () => undefined);
+    socket.pipe(onward).pipe(socket);
+  };
+  const server = createServer((socket) => void handOn(socket));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  target.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return target.href;
+}
 
 test('one that the server ends is replaced, whether it is idle or at work', async () => {
   const { clients, pid, sql } = await newClients({ max: 1 });

@@ -41,6 +41,8 @@ interface Member {
 interface Waiting {
   resolve(member: Member): void;
   reject(thrown: unknown): void;
+  /** Aborted when its turn has come: from then on it takes what it is given, however late. */
+  readonly called: AbortController;
 }
 
 export function createClients(options: ClientsOptions): Clients {
@@ -107,18 +109,21 @@ function createLine({ max, waitMsMax }: Pick<ClientsOptions, 'max' | 'waitMsMax'
   return {
     async wait(): Promise<Member> {
       const { promise, resolve, reject } = Promise.withResolvers<Member>();
-      const waiting = { resolve, reject };
+      const called = new AbortController();
+      const waiting = { resolve, reject, called };
       line.push(waiting);
-      const over = new AbortController();
       const giveUp = () => {
-        const at = line.indexOf(waiting);
-        if (at !== -1) line.splice(at, 1);
+        line.splice(line.indexOf(waiting), 1);
         reject(new Error(`all ${max} connections are busy`));
       };
-      clock.sleep(waitMsMax, over.signal).then(giveUp, () => undefined);
-      return await promise.finally(() => over.abort());
+      clock.sleep(waitMsMax, called.signal).then(giveUp, () => undefined);
+      return await promise;
     },
-    shift: () => line.shift(),
+    shift(): Waiting | undefined {
+      const next = line.shift();
+      next?.called.abort();
+      return next;
+    },
   };
 }
 
