@@ -88,7 +88,7 @@ test('what a request held cannot be tried out on what its Idempotency-Key left b
 test('an organization is made once per Idempotency-Key', async () => {
   const api = await testApi();
   const body = { name: 'second', plan: 'ENTERPRISE' };
-  const first = await keyed(api, '/organization', body, 'k1');
+  const { headers: _, ...first } = await keyed(api, '/organization', body, 'k1');
   const again = await keyed(api, '/organization', body, 'k1');
   expect(again).toMatchObject({ status: 201, body: { id: first.body.id } });
   for (const other of [{ name: 'x' }, { plan: 'FREE' }, { description: 'x' }]) {
@@ -96,11 +96,10 @@ test('an organization is made once per Idempotency-Key', async () => {
   }
   expect((await api.get('/organization')).body.results).toHaveLength(2);
   const url = `/organization/${first.body.id}`;
-  const { status, body: made } = first;
   await api.call({ method: 'PUT', url, body: { name: 'renamed' } });
-  expect(await keyed(api, '/organization', body, 'k1')).toMatchObject({ status, body: made });
+  expect(await keyed(api, '/organization', body, 'k1')).toMatchObject(first);
   await api.call({ method: 'DELETE', url });
-  expect(await keyed(api, '/organization', body, 'k1')).toMatchObject({ status, body: made });
+  expect(await keyed(api, '/organization', body, 'k1')).toMatchObject(first);
 });
 
 test('organizations asked for with one Idempotency-Key at the same moment are one', async () => {

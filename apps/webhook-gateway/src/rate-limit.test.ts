@@ -1,6 +1,6 @@
 import type { Clock } from '@pilotfish/kernel';
 import { expect, test } from 'vitest';
-import { createRateLimit } from './rate-limit.ts';
+import { createRateLimit, type RateLimit } from './rate-limit.ts';
 
 function handClock() {
   let ms = 1_000_000;
@@ -17,14 +17,19 @@ function handClock() {
   };
 }
 
-test('two seconds worth may come at once, then as many per second as the limit says', () => {
-  const { clock, turn } = handClock();
-  const limit = createRateLimit(clock, 10);
-  const takeAll = (key: string) => {
+/** Answers how many tokens of a key there were. */
+function takingAllOf(limit: RateLimit): (key: string) => number {
+  return (key) => {
     let taken = 0;
     while (taken < 100 && limit.take(key)) taken += 1;
     return taken;
   };
+}
+
+test('two seconds worth may come at once, then as many per second as the limit says', () => {
+  const { clock, turn } = handClock();
+  const limit = createRateLimit(clock, 10);
+  const takeAll = takingAllOf(limit);
   expect(takeAll('a')).toBe(20);
   turn(1000);
   expect(takeAll('a')).toBe(10);
@@ -51,19 +56,13 @@ test('ever new keys do not make a busy one forget what it took', () => {
     limit.take(`key ${n}`);
     if (n % 100 === 0) turn(1);
   }
-  let taken = 0;
-  while (taken < 100 && limit.take('busy')) taken += 1;
-  expect(taken).toBeLessThanOrEqual(1);
+  expect(takingAllOf(limit)('busy')).toBeLessThanOrEqual(1);
 });
 
 test('a busy key beside a few others stays one bucket, also where each is full again at once', () => {
   const { clock, turn } = handClock();
   const limit = createRateLimit(clock, 10);
-  const takeAll = (key: string) => {
-    let taken = 0;
-    while (taken < 100 && limit.take(key)) taken += 1;
-    return taken;
-  };
+  const takeAll = takingAllOf(limit);
   for (let n = 0; n < 500; n += 1) takeAll(`key ${n}`);
   turn(100);
   for (let n = 0; n < 500; n += 1) expect(takeAll(`key ${n}`)).toBe(1);
