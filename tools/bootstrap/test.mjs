@@ -48,7 +48,9 @@ function runTestStep(projects, outerEnv, reportFolder) {
   mkdirSync(temporary);
   const env = outerEnv.PILOTFISH_TEST_KEEP ? outerEnv : { ...outerEnv, TMPDIR: temporary };
   const report = join(reportFolder, `${name}.json`);
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const failures = `--reporter=${join(root, 'tools/bootstrap/failure-reporter.mjs')}`;
+  const reporters = ['--reporter=default', failures, '--reporter=json'];
+  reporters.push(`--outputFile.json=${report}`);
   const chosen = projects.map((project) => `--project=${project}`);
   const vitest = [...packageProgram('vitest/vitest.mjs'), 'run', ...chosen, ...reporters];
   const exitedWell = run(name, vitest, env);

@@ -66,7 +66,7 @@ const rss = async () => (await usageOf(stand.copies[0]!.pid())).rssBytes;
 /** How many deliveries a second are answered 202, as fast as they go. */
 async function speed(name: string): Promise<number> {
   const seconds = 2;
-  const load = { hook, port: stand.port, connections: 64, bodyBytes: 2000, name, seconds };
+  const load = { hooks: [hook], port: stand.port, connections: 64, bodyBytes: 2000, name, seconds };
   const answers = await sendLoad({ ...load, perSecond: Number.POSITIVE_INFINITY });
   return answers.filter(({ status }) => status === 202).length / seconds;
 }
@@ -175,7 +175,13 @@ test('500 connections with bodies of 26 MB take no more memory than they may, an
 
 test('without its database it refuses at once, is not ready, promises nothing, and is soon back', async () => {
   expect((await fetch(`${stand.url}/health/ready`)).status).toBe(200);
-  const load = { hook, port: stand.port, connections: 32, bodyBytes: 2000, perSecond: 100 };
+  const load = {
+    hooks: [hook],
+    port: stand.port,
+    connections: 32,
+    bodyBytes: 2000,
+    perSecond: 100,
+  };
   const underWay = sendLoad({ ...load, name: 'outage', seconds: 6 });
   await systemClock.sleep(1000);
   const killedMs = systemClock.monotonicMs();

@@ -36,7 +36,7 @@ test(
   'at half of its maximum it loses nothing, is never late and stays as large as it is',
   async () => {
     const hook = await stand.makeHook('GITHUB');
-    const load = { hook, port: stand.port, connections, bodyBytes };
+    const load = { hooks: [hook], port: stand.port, connections, bodyBytes };
     const fastest = await sendLoad({
       ...load,
       name: 'calibration',

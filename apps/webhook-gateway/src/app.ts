@@ -9,6 +9,7 @@ import { createByteBudget } from './byte-budget.ts';
 import { createDoorbell } from './doorbell.ts';
 import type { HeldDelivery } from './handlers/receive-delivery.ts';
 import { createHookCache, type FindHook } from './hooks.ts';
+import { createLateRefusals } from './late-refusals.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRefusedLines } from './refused-lines.ts';
@@ -86,6 +87,7 @@ export function buildApp(deps: AppDeps): HttpServer {
     return stored;
   }
 
+  const lateRefusals = createLateRefusals(clock);
   let isClosing = false;
   const app = buildServer({
     name: 'webhook-gateway',
@@ -102,6 +104,7 @@ export function buildApp(deps: AppDeps): HttpServer {
       logger,
       lines: createStoredLines({ clock, logger }),
       tellRefused: createRefusedLines({ clock, logger }),
+      lateRefusals,
       senderAddressOf: createSenderAddress(limits.trustedProxies),
       addressLimit: createRateLimit(clock, limits.addressPerSecondMax),
       hookLimit: createRateLimit(clock, limits.hookPerSecondMax),
@@ -113,6 +116,7 @@ export function buildApp(deps: AppDeps): HttpServer {
   health.register('nats', connectionCheck(deps.bus), { isOptional: true });
   app.addHook('preClose', async () => {
     isClosing = true;
+    lateRefusals.release();
   });
   app.addHook('onClose', async () => {
     await batches.idle();

@@ -3,7 +3,13 @@ import { answerFault, type RawRoute } from '@pilotfish/http';
 import { type Clock, type FaultCode, toFault } from '@pilotfish/kernel';
 import { type Logger, startSpan } from '@pilotfish/runtime';
 import type { AppendedDelivery } from '@pilotfish/store';
-import { type ReceiveDeps, type Request, receiveDelivery } from './handlers/receive-delivery.ts';
+import {
+  isBeyondLimit,
+  type ReceiveDeps,
+  type Request,
+  receiveDelivery,
+} from './handlers/receive-delivery.ts';
+import type { LateRefusals } from './late-refusals.ts';
 import type { GatewayMetrics, Outcome } from './metrics.ts';
 import { createRateLimit } from './rate-limit.ts';
 import type { TellRefused } from './refused-lines.ts';
@@ -13,6 +19,7 @@ export interface WebhookRouteDeps extends ReceiveDeps {
   readonly logger: Logger;
   readonly lines: StoredLines;
   readonly tellRefused: TellRefused;
+  readonly lateRefusals: LateRefusals;
   /** True once the service takes nothing new: connections end with their answer. */
   readonly isClosing: () => boolean;
 }
@@ -72,18 +79,21 @@ async function answer(
   const span = startSpan('POST /webhook/:hookId', { parent, kind: 'server' });
   const trace = span.traceparent;
   const request: Request = { hookId, raw, response, trace, provider: 'unknown' };
-  if (deps.isClosing()) response.setHeader('connection', 'close');
+  const observe = (status: number) =>
+    metrics.receiveSeconds((clock.monotonicMs() - startedMs) / 1000, status);
   try {
     const { id, isNew } = await receiveDelivery(deps, request);
+    endWhenClosing(deps, response);
     answerStored(response, id);
     span.end();
     metrics.count(request.provider, isNew ? 'stored' : 'duplicate');
     deps.lines.stored({ deliveryId: id, hookId, isNew, trace });
+    observe(response.statusCode);
   } catch (error) {
     const fault = toFault(error);
-    answerFault(raw, response, fault);
     span.end({ error: fault });
     metrics.count(request.provider, outcomes[fault.code] ?? 'failed');
+    observe(fault.status);
     if (fault.code === 'unauthenticated') {
       const { provider } = request;
       deps.tellRefused({ hookId, provider, trace }, () => deps.senderAddressOf(raw));
@@ -91,8 +101,14 @@ async function answer(
     const context = { err: fault, hookId, trace };
     if (fault.code === 'internal') logger.error(context, 'a delivery failed on our side');
     else logger.debug(context, 'a delivery was refused');
+    if (isBeyondLimit(fault)) await deps.lateRefusals.wait();
+    endWhenClosing(deps, response);
+    answerFault(raw, response, fault);
   }
-  metrics.receiveSeconds((clock.monotonicMs() - startedMs) / 1000, response.statusCode);
+}
+
+function endWhenClosing({ isClosing }: WebhookRouteDeps, response: ServerResponse): void {
+  if (isClosing() && !response.headersSent) response.setHeader('connection', 'close');
 }
 
 /** `DeliveryReceipt` (libs/contracts). */

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeyFile, createSecretFile } from '@pilotfish/crypto';
+import { serviceEnv, serviceFlags } from '@pilotfish/platform';
 import { isAlive, type ProcessIdentity } from '@pilotfish/runtime';
 import {
   findFreePorts,
@@ -79,6 +80,7 @@ export async function openGatewayStand(options: StandOptions = {}): Promise<Gate
   const [port = 0, ...ownPorts] = await findFreePorts(1 + count);
   const copies = ownPorts.map((ownPort, index) =>
     gatewayCopy(`gateway ${index}`, ownPort, join(folder, `gateway-${index}.log`), {
+      ...serviceEnv,
       PATH: process.env.PATH ?? '',
       PILOTFISH_IDENTITY_DIR: identity,
       NATS_URL: nats.url,
@@ -170,7 +172,7 @@ function gatewayCopy(
       if (identity !== undefined) await stopProcess(identity, killAtOnce);
     },
     async start() {
-      const args = ['--conditions=@pilotfish/source', main];
+      const args = [...serviceFlags('webhook-gateway'), '--conditions=@pilotfish/source', main];
       identity = launchDetached({
         program: process.execPath,
         args,

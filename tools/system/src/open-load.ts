@@ -16,7 +16,8 @@ export interface LoadAnswer {
 }
 
 export interface OpenLoad {
-  readonly hook: TestHook;
+  /** Each in its turn. */
+  readonly hooks: readonly TestHook[];
   readonly port: number;
   /** Deliveries per second, evenly spread; Infinity for as fast as they are answered. */
   readonly perSecond: number;
@@ -26,6 +27,8 @@ export interface OpenLoad {
   readonly bodyBytes: number;
   /** In front of the ids of its deliveries, which are numbered. */
   readonly name: string;
+  /** What finds no connection before the time is over is not sent. */
+  readonly dropsLate?: boolean;
 }
 
 const tickMs = 5;
@@ -46,6 +49,7 @@ export async function sendLoad(load: OpenLoad): Promise<LoadAnswer[]> {
 
   const serve = (connection: LoadConnection) => {
     const nowMs = systemClock.monotonicMs();
+    if (load.dropsLate && nowMs >= endMs) taken = due.length;
     const dueMs = isEndless ? (nowMs < endMs ? nowMs : undefined) : due[taken++];
     if (dueMs === undefined) {
       if (!isEndless) taken -= 1;
@@ -64,24 +68,38 @@ export async function sendLoad(load: OpenLoad): Promise<LoadAnswer[]> {
   for (const connection of connections) serve(connection);
   for (let made = 0; ; ) {
     const nowMs = Math.min(systemClock.monotonicMs(), endMs);
-    const until = isEndless ? 0 : Math.floor(((nowMs - startMs) / 1000) * load.perSecond);
+    const until = isEndless ? 0 : dueUntil(load, nowMs - startMs);
     for (; made < until; made += 1) due.push(startMs + (made / load.perSecond) * 1000);
     while (idle.length > 0 && (isEndless ? nowMs < endMs : taken < due.length)) serve(idle.pop()!);
     const isAsked = nowMs >= endMs && (isEndless || taken === due.length);
     if (isAsked && underWay === 0) break;
-    await systemClock.sleep(tickMs);
+    const nextMs = isEndless ? tickMs : startMs + (made / load.perSecond) * 1000 - nowMs;
+    await systemClock.sleep(Math.min(tickMs, Math.max(1, nextMs)));
   }
   for (const connection of connections) connection.close();
   return answers;
 }
 
+/** Of evenly spread deliveries the first is due at once. */
+function dueUntil({ perSecond, seconds }: OpenLoad, elapsedMs: number): number {
+  return Math.min(Math.floor((elapsedMs / 1000) * perSecond) + 1, Math.round(seconds * perSecond));
+}
+
+function requestMaker({ hooks, ...load }: OpenLoad): (number: number) => string {
+  const requests = hooks.map((hook) => requestTo(hook, load));
+  return (number) => requests[number % requests.length]?.(`${load.name}-${number}`) ?? '';
+}
+
 /** Made of two halves around the id, because the signature is of the body alone. */
-function requestMaker({ bodyBytes, hook, name }: OpenLoad): (number: number) => string {
+function requestTo(
+  hook: TestHook,
+  { bodyBytes }: Pick<OpenLoad, 'bodyBytes'>,
+): (id: string) => string {
   if (hook.provider !== 'GITHUB') throw new TypeError('GitHub signs no delivery id');
   const body = '{"ref":"refs/heads/main"}'.padEnd(bodyBytes, ' ');
   const text = bytesOf(signedRequest(hook, '<id>', body)).toString('latin1');
   const [before = '', after = ''] = text.split('<id>');
-  return (number) => `${before}${name}-${number}${after}`;
+  return (id) => `${before}${id}${after}`;
 }
 
 interface LoadConnection {

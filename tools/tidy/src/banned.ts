@@ -13,7 +13,9 @@ const nowhere = () => false;
 const clockHome = (path: string) => path === 'libs/kernel/src/clock.ts';
 const isMain = (path: string) => /^(apps|tools)\/[^/]+\/src\/main\.ts$/.test(path);
 const isBootstrap = (path: string) => path.startsWith('tools/bootstrap/');
-const isConfigFile = (path: string) => /\.config\.(ts|mjs|js)$/.test(path);
+/** Read by a tool that takes the default export of a file. */
+const isConfigFile = (path: string) =>
+  /\.config\.(ts|mjs|js)$/.test(path) || path === 'tools/bootstrap/failure-reporter.mjs';
 
 function isMember(node: SyntaxNode, objects: readonly string[], property: string): boolean {
   if (node.type !== 'MemberExpression') return false;

@@ -51,57 +51,90 @@ const nobody = {
 const unknownOwner = 'unknown';
 
 /**
+ * Made once: who floods is refused thousands of times a second, and the stack of a new fault would
+ * cost more than the rest of its refusal.
+ */
+const tooMany = {
+  address: new Fault('overloaded', 'Too many deliveries from this address at once'),
+  hook: new Fault('overloaded', 'Too many deliveries to this webhook at once'),
+};
+
+/** Whether it is the sender who sends too much, and not the service that has too much to do. */
+export function isBeyondLimit(fault: Fault): boolean {
+  return fault === tooMany.address || fault === tooMany.hook;
+}
+
+/**
  * One request to a webhook: verified over its raw bytes, then durable, then answered. The body is
  * not looked at; what it means is decided behind the inbox.
+ *
+ * What its limits refuse is thrown at once, everything else rejects: that nobody listens yet to a
+ * promise that is rejected already is work for Node.
  *
  * @throws Fault `unauthenticated` for a wrong signature and for an unknown webhook alike,
  * `too_large`, `overloaded`, `unavailable`: in all of these cases the sender has been promised
  * nothing
  */
-export async function receiveDelivery(
+export function receiveDelivery(deps: ReceiveDeps, request: Request): Promise<AppendedDelivery> {
+  deps.gate.assertUp();
+  // Before anything that costs more than looking at the request's head.
+  assertWithin(deps, 'address', deps.senderAddressOf(request.raw));
+  const found = deps.hooks.find(request.hookId);
+  if (found instanceof Promise) return receiveOnceFound(deps, request, found);
+  return receiveFor(deps, request, found);
+}
+
+async function receiveOnceFound(
   deps: ReceiveDeps,
   request: Request,
+  found: Promise<Hook | null>,
 ): Promise<AppendedDelivery> {
-  const { gate, hooks, budget } = deps;
+  const hook = await found.catch((error: unknown) => {
+    deps.gate.report(error);
+    throw error;
+  });
+  return await receiveFor(deps, request, hook);
+}
+
+function receiveFor(
+  deps: ReceiveDeps,
+  request: Request,
+  hook: Hook | null,
+): Promise<AppendedDelivery> {
+  request.provider = hook?.provider ?? 'unknown';
+  // By the id that was asked for, so that it cannot be told from its limit whether there is one.
+  assertWithin(deps, 'hook', hook?.id ?? request.hookId.slice(0, 36));
+  return store(deps, request, hook);
+}
+
+function assertWithin(deps: ReceiveDeps, scope: keyof typeof tooMany, key: string): void {
+  if (deps[`${scope}Limit`].take(key)) return;
+  deps.metrics.throttled(scope);
+  throw tooMany[scope];
+}
+
+async function store(
+  deps: ReceiveDeps,
+  request: Request,
+  hook: Hook | null,
+): Promise<AppendedDelivery> {
+  const { batches, budget, gate } = deps;
   const { raw } = request;
-  gate.assertUp();
+  const { body, reservation } = await readBody(raw, {
+    budget,
+    owner: hook?.organizationId ?? unknownOwner,
+    bytesMax: bodyBytesMax,
+    onAccepted: () => {
+      if (raw.headers.expect !== undefined) request.response.writeContinue();
+    },
+  });
+  const delivery = verify(deps, request, hook, { body, reservation });
   try {
-    assertAddressWithin(deps, raw);
-    const found = hooks.find(request.hookId);
-    const hook = found instanceof Promise ? await found : found;
-    request.provider = hook?.provider ?? 'unknown';
-    const owner = hook?.organizationId ?? unknownOwner;
-    // By the id that was asked for, so that it cannot be told from its limit whether there is one.
-    assertHookWithin(deps, hook?.id ?? request.hookId.slice(0, 36));
-    const { body, reservation } = await readBody(raw, {
-      budget,
-      owner,
-      bytesMax: bodyBytesMax,
-      onAccepted: () => {
-        if (raw.headers.expect !== undefined) request.response.writeContinue();
-      },
-    });
-    return await deps.batches.add({
-      delivery: verify(deps, request, hook, { body, reservation }),
-      reservation,
-    });
+    return await batches.add({ delivery, reservation });
   } catch (error) {
     gate.report(error);
     throw error;
   }
-}
-
-/** Before anything that costs more than looking at the request's head. */
-function assertAddressWithin(deps: ReceiveDeps, raw: IncomingMessage): void {
-  if (deps.addressLimit.take(deps.senderAddressOf(raw))) return;
-  deps.metrics.throttled('address');
-  throw new Fault('overloaded', 'Too many deliveries from this address at once');
-}
-
-function assertHookWithin(deps: ReceiveDeps, key: string): void {
-  if (deps.hookLimit.take(key)) return;
-  deps.metrics.throttled('hook');
-  throw new Fault('overloaded', 'Too many deliveries to this webhook at once');
 }
 
 /** The delivery, once its signature is right; where it is not, its memory is given back. */

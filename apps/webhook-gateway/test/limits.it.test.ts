@@ -1,0 +1,58 @@
+/** Who sends too much is told so a while later, and nobody else waits for it. */
+import { randomUUID } from 'node:crypto';
+import { postDelivery, type TestHook } from '@pilotfish/testing';
+import { expect, test } from 'vitest';
+import { database, makeHook, startGateway, type TestGateway } from './fixture.ts';
+
+async function send(gateway: TestGateway, { id, provider, secret }: TestHook): Promise<Response> {
+  const delivery = { provider, secret, deliveryId: randomUUID(), body: '{}' };
+  return await postDelivery(gateway.webhook(id), delivery);
+}
+
+/** One, and another after two seconds. */
+const limits = { hookPerSecondMax: 0.5, addressPerSecondMax: 0 };
+
+test.for(['a webhook', 'an unknown one'])(
+  '%s beyond its limit is told to come back, and others are served meanwhile',
+  async (which) => {
+    const db = await database();
+    const gateway = await startGateway({ databaseUrl: db.url, limits });
+    const [made, quiet] = [await makeHook(db, 'GITHUB'), await makeHook(db, 'GITHUB')];
+    const [loud, usual] =
+      which === 'a webhook' ? [made, 202] : [{ ...made, id: randomUUID() as TestHook['id'] }, 401];
+    expect((await send(gateway, loud)).status).toBe(usual);
+    const order: string[] = [];
+    const refused = send(gateway, loud).then((response) => {
+      order.push('refused');
+      return response;
+    });
+    expect((await send(gateway, quiet)).status).toBe(202);
+    order.push('served');
+    const { status, headers } = await refused;
+    expect([status, headers.get('retry-after')]).toEqual([503, '2']);
+    expect(order).toEqual(['served', 'refused']);
+    expect(await gateway.metrics()).toMatch(/throttled_total\{[^}]*scope="hook"[^}]*\} 1$/m);
+  },
+);
+
+test('an address beyond its limit is refused whatever it asks for', async () => {
+  const db = await database();
+  const hooks = [await makeHook(db, 'GITHUB'), await makeHook(db, 'GITLAB')] as const;
+  const addressLimit = { hookPerSecondMax: 0, addressPerSecondMax: 0.5 };
+  const gateway = await startGateway({ databaseUrl: db.url, limits: addressLimit });
+  expect((await send(gateway, hooks[0])).status).toBe(202);
+  expect((await send(gateway, hooks[1])).status).toBe(503);
+  expect(await gateway.metrics()).toMatch(/throttled_total\{[^}]*scope="address"[^}]*\} 1$/m);
+});
+
+test('who waits for a refusal has it when the service ends', async () => {
+  const db = await database();
+  const gateway = await startGateway({ databaseUrl: db.url, limits });
+  const loud = await makeHook(db, 'GITHUB');
+  await send(gateway, loud);
+  const refused = send(gateway, loud);
+  await expect.poll(async () => await gateway.metrics()).toMatch(/scope="hook"[^}]*\} 1$/m);
+  await gateway.close();
+  const { status, headers } = await refused;
+  expect([status, headers.get('connection')]).toEqual([503, 'close']);
+});

@@ -1,0 +1,36 @@
+/**
+ * Tells each failure when it happens: Vitest's own reporters tell them when everything has run, which
+ * is half an hour later, or never where somebody ends the run before.
+ *
+ * Vitest loads it by its path, and so takes its default export.
+ */
+export default class FailureReporter {
+  onTestCaseResult(test) {
+    const { state, errors } = test.result();
+    if (state === 'failed') tell(`${test.module.relativeModuleId} > ${test.fullName}`, errors);
+  }
+
+  /** What failed outside tests: a hook, or the import of the file. */
+  onTestSuiteResult(suite) {
+    tell(`${suite.module.relativeModuleId} > ${suite.fullName}`, suite.errors());
+  }
+
+  onTestModuleEnd(module) {
+    tell(module.relativeModuleId, module.errors());
+  }
+}
+
+function tell(name, errors) {
+  for (const error of errors) {
+    const parts = [`FAILED ${name}`, describe(error)];
+    if (error.diff) parts.push(error.diff);
+    if (error.cause) parts.push(`cause: ${describe(error.cause)}`);
+    console.log(`\n${parts.join('\n')}\n`);
+  }
+}
+
+/** Without the lines of the stack that are of libraries. */
+function describe({ name, message, stack }) {
+  const lines = (stack ?? `${name}: ${message}`).split('\n');
+  return lines.filter((line) => !/^ +at .*(node_modules\/|<anonymous>)/.test(line)).join('\n');
+}
