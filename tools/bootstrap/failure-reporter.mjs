@@ -10,13 +10,18 @@ export default class FailureReporter {
     if (state === 'failed') tell(`${test.module.relativeModuleId} > ${test.fullName}`, errors);
   }
 
-  /** What failed outside tests: a hook, or the import of the file. */
+  /** A hook. */
   onTestSuiteResult(suite) {
     tell(`${suite.module.relativeModuleId} > ${suite.fullName}`, suite.errors());
   }
 
+  /** The import of a file. */
   onTestModuleEnd(module) {
     tell(module.relativeModuleId, module.errors());
+  }
+
+  onTestRunEnd(_modules, unhandledErrors) {
+    tell('outside tests', unhandledErrors);
   }
 }
 
@@ -29,8 +34,10 @@ function tell(name, errors) {
   }
 }
 
-/** Without the lines of the stack that are of libraries. */
-function describe({ name, message, stack }) {
-  const lines = (stack ?? `${name}: ${message}`).split('\n');
+/** Whatever was thrown, without the lines of the stack that are of libraries. */
+function describe(error) {
+  const { name, message = String(error), stack } = Object(error);
+  const text = typeof stack === 'string' ? stack : [name, message].filter(Boolean).join(': ');
+  const lines = text.split('\n');
   return lines.filter((line) => !/^ +at .*(node_modules\/|<anonymous>)/.test(line)).join('\n');
 }

@@ -45,13 +45,18 @@ test('a failed test is told with its place, its difference and its cause; one th
   ]);
 });
 
-test('what fails outside tests is told: a hook, the import of a file', () => {
+test('what fails outside tests is told, whatever was thrown', () => {
   const errors = () => [{ name: 'Error', message: 'no stack' }];
   const module = { relativeModuleId: 'b.test.ts', errors };
   expect(
     told((reporter) => {
       reporter.onTestSuiteResult({ module, fullName: 'group', errors });
       reporter.onTestModuleEnd(module);
+      reporter.onTestRunEnd([module], [{ message: 'a text', cause: 'of a text' }]);
     }),
-  ).toEqual(['FAILED b.test.ts > group\nError: no stack', 'FAILED b.test.ts\nError: no stack']);
+  ).toEqual([
+    'FAILED b.test.ts > group\nError: no stack',
+    'FAILED b.test.ts\nError: no stack',
+    'FAILED outside tests\na text\ncause: of a text',
+  ]);
 });

@@ -69,9 +69,11 @@ export function buildApp(deps: AppDeps): HttpServer {
     clock,
     ...batching,
   });
+  const lateRefusals = createLateRefusals(clock);
   const metrics = createGatewayMetrics(deps.metrics, {
     bodyBytes: () => budget.usedBytes(),
     waiting: () => batches.waiting(),
+    lateRefusals: () => lateRefusals.waiting(),
   });
 
   const doorbell = createDoorbell(() => deps.bus.ring(messages.deliveryReceived, {}, {}), clock);
@@ -87,7 +89,6 @@ export function buildApp(deps: AppDeps): HttpServer {
     return stored;
   }
 
-  const lateRefusals = createLateRefusals(clock);
   let isClosing = false;
   const app = buildServer({
     name: 'webhook-gateway',

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { type Clock, systemClock } from '@pilotfish/kernel';
 import { expect, test } from 'vitest';
 import { createLateRefusals } from './late-refusals.ts';
@@ -13,50 +14,72 @@ function refusals() {
     monotonicMs: () => nowMs,
     sleep: () => new Promise((resolve) => sleeping.push(resolve)),
   };
-  const { wait, release } = createLateRefusals(clock);
+  const { wait, waiting, release } = createLateRefusals(clock);
   const answered: (string | number)[] = [];
   return {
     answered,
+    waiting,
     release,
-    refuse: (name: string | number) => void wait().then(() => answered.push(name)),
+    refuse(name: string | number, connection = new EventEmitter()) {
+      void wait(connection).then(() => answered.push(name));
+      return connection;
+    },
     async pass(ms: number) {
       nowMs += ms;
       for (const wake of sleeping.splice(0)) wake();
       await settle();
     },
-    isAsleep: () => sleeping.length === 0,
+    isIdle: () => sleeping.length === 0,
   };
 }
 
-test('each is answered a second after it came, and then nothing is looked for', async () => {
-  const { answered, pass, refuse, isAsleep } = refusals();
-  refuse('first');
+test('each is answered three quarters of a second after it came, and then nothing is looked for', async () => {
+  const { answered, pass, refuse, isIdle } = refusals();
+  const connection = refuse('first');
   await pass(400);
   refuse('second');
-  await pass(599);
+  await pass(349);
   expect(answered).toEqual([]);
   await pass(1);
   expect(answered).toEqual(['first']);
+  expect(connection.listenerCount('close')).toBe(0);
   await pass(399);
   expect(answered).toEqual(['first']);
   await pass(1);
   expect(answered).toEqual(['first', 'second']);
-  expect(isAsleep()).toBe(true);
+  expect(isIdle()).toBe(true);
   refuse('after a pause');
-  await pass(1000);
+  await pass(750);
   expect(answered).toContain('after a pause');
 });
 
 test('only so many wait: who comes beyond is answered at once', async () => {
-  const { answered, pass, refuse } = refusals();
+  const { answered, pass, refuse, waiting } = refusals();
   for (let number = 0; number < 258; number += 1) refuse(number);
   await settle();
   expect(answered).toEqual([256, 257]);
-  await pass(1000);
+  await pass(750);
   expect(answered).toHaveLength(258);
+  expect(waiting()).toBe(0);
   refuse('with room again');
   await settle();
   expect(answered).toHaveLength(258);
+});
+
+test('a connection has one place, and loses it with its end', async () => {
+  const { answered, pass, refuse, waiting } = refusals();
+  const connection = refuse('first');
+  refuse('behind it', connection);
+  const other = refuse('other');
+  await settle();
+  expect([answered, waiting()]).toEqual([['behind it'], 2]);
+  connection.emit('close');
+  await settle();
+  expect([answered, waiting()]).toEqual([['behind it', 'first'], 1]);
+  await pass(750);
+  expect(answered).toEqual(['behind it', 'first', 'other']);
+  other.emit('close');
+  expect(waiting()).toBe(0);
 });
 
 test('when the service ends nobody waits any more', async () => {

@@ -18,7 +18,7 @@ export type Outcome = (typeof outcomes)[number];
 export interface GatewayMetrics {
   count(provider: Provider | 'unknown', outcome: Outcome): void;
   throttled(scope: 'hook' | 'address'): void;
-  /** From the head of a request to its answer. */
+  /** From the head of a request to its answer, without the time for which a late refusal waits. */
   receiveSeconds(seconds: number, status: number): void;
   readonly appendSeconds: HistogramMetric;
   readonly batchDeliveries: HistogramMetric;
@@ -26,7 +26,11 @@ export interface GatewayMetrics {
 
 export function createGatewayMetrics(
   metrics: Metrics,
-  read: { readonly bodyBytes: () => number; readonly waiting: () => number },
+  read: {
+    readonly bodyBytes: () => number;
+    readonly waiting: () => number;
+    readonly lateRefusals: () => number;
+  },
 ): GatewayMetrics {
   const deliveries: CounterMetric = metrics.counter({
     name: 'pilotfish_webhook_deliveries_total',
@@ -45,6 +49,11 @@ export function createGatewayMetrics(
     name: 'pilotfish_webhook_waiting_deliveries',
     help: 'Verified deliveries that wait for a batch',
     read: read.waiting,
+  });
+  metrics.gauge({
+    name: 'pilotfish_webhook_late_refusals',
+    help: 'Senders beyond a limit that wait to be told so',
+    read: read.lateRefusals,
   });
   const throttled = metrics.counter({
     name: 'pilotfish_webhook_throttled_total',

@@ -101,7 +101,7 @@ async function answer(
     const context = { err: fault, hookId, trace };
     if (fault.code === 'internal') logger.error(context, 'a delivery failed on our side');
     else logger.debug(context, 'a delivery was refused');
-    if (isBeyondLimit(fault)) await deps.lateRefusals.wait();
+    if (isBeyondLimit(fault)) await deps.lateRefusals.wait(raw.socket);
     endWhenClosing(deps, response);
     answerFault(raw, response, fault);
   }

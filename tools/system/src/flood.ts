@@ -12,6 +12,8 @@ export interface Flood {
 export function openFlood(): Flood {
   const child = fork(new URL('./flood-process.ts', import.meta.url), {
     execArgv: ['--conditions=@pilotfish/source'],
+    // With JSON, Infinity would be null.
+    serialization: 'advanced',
   });
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`the flood's process ended with ${code}`);

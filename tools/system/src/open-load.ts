@@ -34,7 +34,7 @@ export interface OpenLoad {
 const tickMs = 5;
 const answerMsMax = 20_000;
 
-/** Answers of all that was due, once the last of them is there. */
+/** Answers of all that was sent, once the last of them is there. */
 export async function sendLoad(load: OpenLoad): Promise<LoadAnswer[]> {
   const answers: LoadAnswer[] = [];
   const startMs = systemClock.monotonicMs();
@@ -73,7 +73,8 @@ export async function sendLoad(load: OpenLoad): Promise<LoadAnswer[]> {
     while (idle.length > 0 && (isEndless ? nowMs < endMs : taken < due.length)) serve(idle.pop()!);
     const isAsked = nowMs >= endMs && (isEndless || taken === due.length);
     if (isAsked && underWay === 0) break;
-    const nextMs = isEndless ? tickMs : startMs + (made / load.perSecond) * 1000 - nowMs;
+    const nextMs =
+      isEndless || nowMs >= endMs ? tickMs : startMs + (made / load.perSecond) * 1000 - nowMs;
     await systemClock.sleep(Math.min(tickMs, Math.max(1, nextMs)));
   }
   for (const connection of connections) connection.close();

@@ -13,8 +13,8 @@ const nowhere = () => false;
 const clockHome = (path: string) => path === 'libs/kernel/src/clock.ts';
 const isMain = (path: string) => /^(apps|tools)\/[^/]+\/src\/main\.ts$/.test(path);
 const isBootstrap = (path: string) => path.startsWith('tools/bootstrap/');
-/** Read by a tool that takes the default export of a file. */
-const isConfigFile = (path: string) =>
+/** By a tool that takes the default export of a file. */
+const isLoadedByPath = (path: string) =>
   /\.config\.(ts|mjs|js)$/.test(path) || path === 'tools/bootstrap/failure-reporter.mjs';
 
 function isMember(node: SyntaxNode, objects: readonly string[], property: string): boolean {
@@ -112,7 +112,7 @@ const bans: readonly Ban[] = [
   {
     what: 'export default',
     instead: 'export a name that is the same everywhere',
-    isHome: isConfigFile,
+    isHome: isLoadedByPath,
     matches: (node) => node.type === 'ExportDefaultDeclaration',
   },
   {

@@ -59,7 +59,7 @@ const tooMany = {
   hook: new Fault('overloaded', 'Too many deliveries to this webhook at once'),
 };
 
-/** Whether it is the sender who sends too much, and not the service that has too much to do. */
+/** One of these very faults: it is the sender who sends too much, not the service that is too busy. */
 export function isBeyondLimit(fault: Fault): boolean {
   return fault === tooMany.address || fault === tooMany.hook;
 }
@@ -68,8 +68,8 @@ export function isBeyondLimit(fault: Fault): boolean {
  * One request to a webhook: verified over its raw bytes, then durable, then answered. The body is
  * not looked at; what it means is decided behind the inbox.
  *
- * What its limits refuse is thrown at once, everything else rejects: that nobody listens yet to a
- * promise that is rejected already is work for Node.
+ * May throw at once instead of rejecting: of a promise that is rejected before anybody listens Node
+ * keeps track, which is work that a flood should not make.
  *
  * @throws Fault `unauthenticated` for a wrong signature and for an unknown webhook alike,
  * `too_large`, `overloaded`, `unavailable`: in all of these cases the sender has been promised
@@ -89,11 +89,7 @@ async function receiveOnceFound(
   request: Request,
   found: Promise<Hook | null>,
 ): Promise<AppendedDelivery> {
-  const hook = await found.catch((error: unknown) => {
-    deps.gate.report(error);
-    throw error;
-  });
-  return await receiveFor(deps, request, hook);
+  return await receiveFor(deps, request, await reported(deps, found));
 }
 
 function receiveFor(
@@ -118,7 +114,7 @@ async function store(
   request: Request,
   hook: Hook | null,
 ): Promise<AppendedDelivery> {
-  const { batches, budget, gate } = deps;
+  const { batches, budget } = deps;
   const { raw } = request;
   const { body, reservation } = await readBody(raw, {
     budget,
@@ -129,8 +125,13 @@ async function store(
     },
   });
   const delivery = verify(deps, request, hook, { body, reservation });
+  return await reported(deps, batches.add({ delivery, reservation }));
+}
+
+/** The answer of the database, or of what waits for it; its failure is told to the gate. */
+async function reported<T>({ gate }: ReceiveDeps, answer: Promise<T>): Promise<T> {
   try {
-    return await batches.add({ delivery, reservation });
+    return await answer;
   } catch (error) {
     gate.report(error);
     throw error;
