@@ -32,7 +32,8 @@ interface Place {
 /**
  * A sender that is refused at once sends the next one at once: a few dozen connections of it could
  * keep the service busy with refusing, which is not much cheaper than taking. Answered later it sends
- * one request after the other, and the rest stays with it.
+ * one request after the other, and the rest stays with it. Who pipelines requests, or has more
+ * connections than there are places, is not held up by this.
  */
 export function createLateRefusals(clock: Clock): LateRefusals {
   const places: Place[] = [];
